@@ -1,0 +1,1 @@
+//! Extents in memory, for `--memory` and for tests.

@@ -1,0 +1,1 @@
+//! Metadata in memory, for `--memory` and for tests.
