@@ -1,3 +1,66 @@
 //! The project's own commands: `cargo xtask check | test | bench | tidy`.
+//!
+//! Everything that has to be right before a change lands is one of these commands, so that a developer and the
+//! continuous integration run the same thing. A failing command ends with a non-zero exit code; `check` and
+//! `test` end with a last line of the form `N passed, N failed`.
+#![expect(clippy::print_stdout, reason = "a command-line tool: standard output is its product")]
+#![expect(clippy::print_stderr, reason = "a command-line tool: it talks on standard error")]
 
-fn main() {}
+mod stage;
+
+mod count;
+
+mod summary;
+
+mod check;
+
+mod tidy;
+
+mod packages;
+
+mod plan;
+
+mod bench;
+
+mod repository;
+
+use std::env;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::plan::Plan;
+
+/// What `cargo xtask` prints when it is asked for nothing it knows.
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+  check                        formatting, clippy, tidy and documentation, without running any test
+  tidy                         only the project's own rules, with the longest files and functions
+  test [--fast] [--only NAME]  everything: packages, checks, unit tests, then real clients against the binary
+                               --fast leaves out whatever needs packages or the release binary
+                               --only runs one stage and what it needs; `--only list` prints their names
+  bench [ARGUMENTS]            the load generator, with its own arguments";
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs the command named on the command line; `false` means that it ran and something in it failed.
+fn run() -> Result<bool> {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let Some((command, rest)) = arguments.split_first() else { bail!("no command\n{USAGE}") };
+    match command.as_str() {
+        "check" if rest.is_empty() => plan::run(&Plan::check()),
+        "tidy" if rest.is_empty() => tidy::run(),
+        "test" => plan::run(&Plan::test(rest)?),
+        "bench" => bench::run(rest),
+        _ => bail!("unknown command `{}`\n{USAGE}", arguments.join(" ")),
+    }
+}

@@ -1,0 +1,29 @@
+//! The checks that run no test: formatting, clippy, the documentation.
+
+use std::process::Command;
+
+use crate::repository;
+
+/// Cargo in the repository's root, without colour, so that a log is plain text.
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).current_dir(repository::root()).env("CARGO_TERM_COLOR", "never");
+    command
+}
+
+/// Every file is formatted as rustfmt would.
+pub(crate) fn formatting() -> Vec<Command> {
+    vec![cargo(&["fmt", "--all", "--check"])]
+}
+
+/// No lint fires anywhere, tests and benches included.
+pub(crate) fn clippy() -> Vec<Command> {
+    vec![cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])]
+}
+
+/// The documentation builds without a warning: every link leads somewhere.
+pub(crate) fn documentation() -> Vec<Command> {
+    let mut command = cargo(&["doc", "--workspace", "--no-deps"]);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    vec![command]
+}

@@ -1,0 +1,183 @@
+//! Which stages a command runs, in which order, and what each of them needs.
+//!
+//! A failed stage does not stop the run: whoever reads the result wants to know all that is wrong. Only a stage
+//! whose need has failed is not started, and counts as failed.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::check::cargo;
+use crate::stage::{self, Outcome, Unit};
+use crate::{check, packages, summary, tidy};
+
+/// One stage of a run.
+struct Stage {
+    name: &'static str,
+    /// Stages that must have passed before.
+    needs: &'static [&'static str],
+    /// Whether `--fast` keeps it.
+    fast: Speed,
+    /// The longest it may take: several times what it takes on two cores, far below what a reader would wait.
+    minutes: u64,
+    work: Work,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Speed {
+    /// No package, no release build.
+    Fast,
+    /// Everything else.
+    Full,
+}
+
+enum Work {
+    Here(fn() -> Result<()>),
+    Check(fn() -> Vec<Command>),
+    Tests(fn() -> Vec<Command>),
+}
+
+/// Every stage, in the order in which they run.
+const STAGES: &[Stage] = &[
+    Stage { name: "format", needs: &[], fast: Speed::Fast, minutes: 2, work: Work::Check(check::formatting) },
+    Stage { name: "tidy", needs: &[], fast: Speed::Fast, minutes: 2, work: Work::Here(tidy::check) },
+    Stage { name: "clippy", needs: &[], fast: Speed::Fast, minutes: 20, work: Work::Check(check::clippy) },
+    Stage {
+        name: "docs",
+        needs: &[],
+        fast: Speed::Fast,
+        minutes: 15,
+        work: Work::Check(check::documentation),
+    },
+    Stage { name: "unit", needs: &[], fast: Speed::Fast, minutes: 25, work: Work::Tests(unit) },
+    Stage { name: "doctests", needs: &[], fast: Speed::Fast, minutes: 15, work: Work::Tests(doctests) },
+    Stage {
+        name: "packages",
+        needs: &[],
+        fast: Speed::Full,
+        minutes: 15,
+        work: Work::Here(packages::install),
+    },
+];
+
+/// The stages of `cargo xtask check`.
+const CHECKS: &[&str] = &["format", "tidy", "clippy", "docs"];
+
+/// The names of the stages to run, in order.
+pub(crate) struct Plan {
+    names: Vec<&'static str>,
+}
+
+impl Plan {
+    /// What `cargo xtask check` runs.
+    pub(crate) fn check() -> Plan {
+        Plan { names: CHECKS.to_vec() }
+    }
+
+    /// What `cargo xtask test` runs with these arguments.
+    ///
+    /// # Errors
+    /// When an argument or a stage's name is not known; the message lists the names.
+    pub(crate) fn test(arguments: &[String]) -> Result<Plan> {
+        let mut stages: Vec<&Stage> = STAGES.iter().collect();
+        let mut only: Vec<&'static str> = Vec::new();
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            match argument.as_str() {
+                "--fast" => stages.retain(|stage| stage.fast == Speed::Fast),
+                "--only" => add_with_needs(rest.next().map_or("", String::as_str), &mut only)?,
+                other => bail!("`test` knows --fast and --only NAME, not `{other}`"),
+            }
+        }
+        let names = stages.iter().map(|stage| stage.name);
+        Ok(Plan { names: names.filter(|name| only.is_empty() || only.contains(name)).collect() })
+    }
+}
+
+/// Adds the stage called `name` and whatever it needs.
+fn add_with_needs(name: &str, only: &mut Vec<&'static str>) -> Result<()> {
+    let Some(stage) = STAGES.iter().find(|stage| stage.name == name) else {
+        let names: Vec<_> = STAGES.iter().map(|stage| stage.name).collect();
+        bail!("no stage is called `{name}`; there are {}", names.join(", "));
+    };
+    only.push(stage.name);
+    stage.needs.iter().try_for_each(|need| add_with_needs(need, only))
+}
+
+/// Runs the plan and prints the summary; `false` when something failed.
+///
+/// # Errors
+/// Only when the logs cannot be written.
+pub(crate) fn run(plan: &Plan) -> Result<bool> {
+    let mut outcomes: Vec<Outcome> = Vec::new();
+    for stage in STAGES.iter().filter(|stage| plan.names.contains(&stage.name)) {
+        let failed = |name: &&&str| outcomes.iter().any(|done| done.name == **name && done.counts.failed > 0);
+        let outcome = match stage.needs.iter().find(failed) {
+            Some(need) => stage::not_started(stage.name, need),
+            None => run_stage(stage)?,
+        };
+        outcomes.push(outcome);
+    }
+    Ok(summary::print(&outcomes))
+}
+
+fn run_stage(stage: &Stage) -> Result<Outcome> {
+    let limit = Duration::from_mins(stage.minutes);
+    match stage.work {
+        Work::Here(work) => stage::run_here(stage.name, work),
+        Work::Check(commands) => stage::run(stage.name, Unit::Whole, limit, commands()),
+        Work::Tests(commands) => stage::run(stage.name, Unit::Tests, limit, commands()),
+    }
+}
+
+/// The unit and integration tests of every crate, by nextest where it is installed.
+fn unit() -> Vec<Command> {
+    let nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
+    let arguments: &[&str] = if nextest {
+        &["nextest", "run", "--workspace", "--no-fail-fast"]
+    } else {
+        &["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"]
+    };
+    vec![cargo(arguments)]
+}
+
+/// The examples in the documentation, which nextest does not run.
+fn doctests() -> Vec<Command> {
+    vec![cargo(&["test", "--workspace", "--doc", "--no-fail-fast"])]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(arguments: &[&str]) -> Result<Vec<&'static str>> {
+        let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
+        Plan::test(&arguments).map(|plan| plan.names)
+    }
+
+    #[test]
+    fn fast_needs_no_package_and_no_release_build() {
+        let fast = names(&["--fast"]).unwrap();
+        assert!(
+            fast.contains(&"unit") && !fast.contains(&"packages") && !fast.contains(&"build"),
+            "{fast:?}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_stage_is_refused_with_the_names() {
+        let error = names(&["--only", "everything"]).unwrap_err().to_string();
+        assert!(error.contains("clippy, docs"), "{error}");
+    }
+
+    #[test]
+    fn every_need_is_a_stage_that_runs_before() {
+        for (at, stage) in STAGES.iter().enumerate() {
+            for need in stage.needs {
+                let place = STAGES.iter().position(|other| other.name == *need);
+                assert!(place.is_some_and(|place| place < at), "{} needs {need}", stage.name);
+            }
+        }
+    }
+}
