@@ -1,1 +1,7 @@
-//! drystone-sim.
+//! The test kit: what the product's tests share and the product never links.
+//!
+//! In reading order: [`wait`] runs a future on the thread of a test; [`doors`] holds one behaviour
+//! suite per door, which every backend must pass.
+
+pub mod wait;
+pub mod doors;

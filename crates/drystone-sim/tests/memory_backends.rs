@@ -1,0 +1,28 @@
+//! The in-memory backends pass their doors' suites.
+
+use std::sync::Arc;
+
+use drystone_core::data::door::{Data, DataError};
+use drystone_core::data::memory::MemoryData;
+use drystone_core::meta::memory::MemoryMeta;
+use drystone_sim::doors;
+
+#[test]
+fn memory_meta_behaves() {
+    doors::meta::all(&|| (Arc::new(MemoryMeta::new()), Box::new(())));
+}
+
+#[test]
+fn memory_data_behaves() {
+    doors::data::all(&|| (MemoryData::new(64 << 20), Box::new(())));
+}
+
+#[test]
+fn memory_data_counts_reservations_against_its_capacity() {
+    let data: Arc<dyn Data> = MemoryData::new(1_000);
+    let writer = Arc::clone(&data).reserve(600).expect("600 of 1000 fit");
+    let refused = Arc::clone(&data).reserve(401);
+    assert!(matches!(refused, Err(DataError::NoSpace { needed: 401, available: 400 })));
+    drop(writer);
+    assert!(data.reserve(1_000).is_ok());
+}
