@@ -32,6 +32,9 @@ pub fn all(make: Make<'_>) {
     large_values_come_back(make);
 }
 
+/// Both ends of a range of keys.
+type Bounds<'k> = (Bound<&'k [u8]>, Bound<&'k [u8]>);
+
 /// Refusals of the suite's own commands.
 #[derive(Debug)]
 enum Refused {
@@ -67,15 +70,15 @@ fn get(meta: &Arc<dyn Meta>, key: &str) -> Option<Bytes> {
     meta.snapshot().get(key.as_bytes()).expect("the engine reads")
 }
 
-fn rows(view: &dyn View, range: (Bound<&[u8]>, Bound<&[u8]>), order: Order) -> Vec<(Bytes, Bytes)> {
+fn rows(view: &dyn View, range: Bounds<'_>, order: Order) -> Vec<(Bytes, Bytes)> {
     view.scan(range, order).collect::<Result<_, _>>().expect("the engine scans")
 }
 
-fn keys(view: &dyn View, range: (Bound<&[u8]>, Bound<&[u8]>), order: Order) -> Vec<String> {
+fn keys(view: &dyn View, range: Bounds<'_>, order: Order) -> Vec<String> {
     rows(view, range, order).into_iter().map(|(key, _)| String::from_utf8_lossy(&key).into_owned()).collect()
 }
 
-const EVERYTHING: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Unbounded, Bound::Unbounded);
+const EVERYTHING: Bounds<'static> = (Bound::Unbounded, Bound::Unbounded);
 
 /// A settled write is seen by every later snapshot; a settled removal too.
 pub fn writes_are_read_after_they_are_settled(make: Make<'_>) {
@@ -212,7 +215,7 @@ pub fn scans_honour_bounds_and_order(make: Make<'_>) {
     let (meta, _kept) = make();
     put(&meta, &[("a", ""), ("b", ""), ("b\0", ""), ("c", ""), ("d", "")]);
     let (b, c) = (&b"b"[..], &b"c"[..]);
-    let cases: [((Bound<&[u8]>, Bound<&[u8]>), &[&str]); 6] = [
+    let cases: [(Bounds<'_>, &[&str]); 6] = [
         (EVERYTHING, &["a", "b", "b\0", "c", "d"]),
         ((Bound::Included(b), Bound::Included(c)), &["b", "b\0", "c"]),
         ((Bound::Excluded(b), Bound::Excluded(c)), &["b\0"]),
@@ -402,7 +405,9 @@ pub fn every_command_is_settled_once(make: Make<'_>) {
     let (sender, receiver) = oneshot::channel();
     drop(meta.submit(Box::new(Counted(sender))));
     settled.push(receiver);
-    settled.into_iter().for_each(|settled| wait(settled).expect("settled, not dropped"));
+    for settled in settled {
+        wait(settled).expect("settled, not dropped");
+    }
     assert_eq!(SETTLED.load(Atomic::SeqCst) - before, 101);
 }
 
