@@ -1,1 +1,3 @@
-//! drystone-server.
+//! All HTTP: sockets, the S3 wire, the admin port, metrics.
+
+pub mod s3;

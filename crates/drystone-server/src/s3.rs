@@ -1,0 +1,3 @@
+//! The S3 wire: from a request's head and body to words of the core, and back.
+
+pub mod auth;
