@@ -129,7 +129,8 @@ impl Checksum {
         self.bytes.get(..self.algorithm.size()).expect("no value is longer than 32 bytes")
     }
 
-    fn as_u64(&self) -> u64 {
+    /// The value as a number, of which the last 64 bits count.
+    pub(crate) fn as_u64(&self) -> u64 {
         self.value().iter().fold(0, |n, &b| n << 8 | u64::from(b))
     }
 
@@ -309,6 +310,9 @@ mod tests {
         digests.update(b"123456789");
         let values = digests.finish();
         assert_eq!(values.checksum, Some(of(Algorithm::Sha256, b"123456789")));
-        assert_eq!(values.sha256.as_ref().map(<[u8; 32]>::as_slice), values.checksum.as_ref().map(Checksum::value));
+        assert_eq!(
+            values.sha256.as_ref().map(<[u8; 32]>::as_slice),
+            values.checksum.as_ref().map(Checksum::value)
+        );
     }
 }

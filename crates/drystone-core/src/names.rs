@@ -244,7 +244,9 @@ impl fmt::Display for UploadId {
             let bits = group.iter().fold(0_u64, |bits, &byte| bits << 8 | u64::from(byte));
             for place in (0..8).rev() {
                 let letter = Self::ALPHABET.get((bits >> (place * 5) & 31) as usize).copied();
-                f.write_str(char::from(letter.expect("five bits index 32 letters")).encode_utf8(&mut [0; 4]))?;
+                f.write_str(
+                    char::from(letter.expect("five bits index 32 letters")).encode_utf8(&mut [0; 4]),
+                )?;
             }
         }
         Ok(())
@@ -325,7 +327,19 @@ mod tests {
         for good in ["abc", "a.b", "my-bucket-1", "1.2.3", &"a".repeat(63)] {
             assert!(BucketName::parse(good).is_ok(), "{good}");
         }
-        for bad in ["ab", "Abc", "a_b", "-ab", "ab-", "a..b", "a.-b", "192.168.0.1", "a/b", "xn--abc", &"a".repeat(64)] {
+        for bad in [
+            "ab",
+            "Abc",
+            "a_b",
+            "-ab",
+            "ab-",
+            "a..b",
+            "a.-b",
+            "192.168.0.1",
+            "a/b",
+            "xn--abc",
+            &"a".repeat(64),
+        ] {
             assert!(BucketName::parse(bad).is_err(), "{bad}");
         }
     }

@@ -1,0 +1,87 @@
+//! DeleteBucket: the bucket goes at once; its uploads in progress are freed before the answer.
+//!
+//! S3 lets a bucket with uploads in progress be deleted. One transaction takes the bucket away and
+//! condemns its id, so that no upload of it can be listed, continued or completed any more, also
+//! not in a new bucket of the same name. Then its uploads are freed in bounded transactions. If the
+//! process ends in between, the next start goes on with the condemned id.
+
+use crate::access::Caller;
+use crate::error::Error;
+use crate::meta::door::{Order, Tx};
+use crate::meta::tables::{self, Table, Within};
+use crate::names::BucketName;
+use crate::store::{Store, bucket_for};
+use crate::uploads::abort::remove_upload;
+
+/// Parts that one transaction frees, about: one upload has at most 10,000.
+const PARTS_PER_COMMIT: u32 = 10_000;
+/// Uploads that one transaction frees.
+const UPLOADS_PER_COMMIT: usize = 1_000;
+
+impl Store {
+    /// Deletes an empty bucket of the caller's, with its uploads in progress.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], [`Error::AccessDenied`], [`Error::BucketNotEmpty`], [`Error::Meta`].
+    pub async fn delete_bucket(&self, caller: &Caller, name: &BucketName) -> Result<(), Error> {
+        let (caller, name) = (caller.clone(), name.clone());
+        let id = self
+            .commit(Vec::new(), move |tx: &mut dyn Tx| {
+                let bucket = bucket_for(tx, &name, &caller)?;
+                let objects = Within::prefix(tables::current(bucket.id, ""));
+                if tx.scan(objects.range(), Order::Ascending).next().transpose()?.is_some() {
+                    return Err(Error::BucketNotEmpty(name.clone()));
+                }
+                tx.delete(tables::bucket(&name));
+                tx.put(tables::condemned(bucket.id), Vec::new());
+                Ok(bucket.id)
+            })
+            .await?;
+        self.free_condemned(id).await
+    }
+
+    /// Frees the uploads of a deleted bucket.
+    pub(crate) async fn free_condemned(&self, bucket: u64) -> Result<(), Error> {
+        loop {
+            let finished = self
+                .commit_and_give_back(Vec::new(), move |tx: &mut dyn Tx| free_some_uploads(tx, bucket))
+                .await?;
+            if finished {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Goes on with bucket deletions that the end of an earlier process cut short.
+    pub(crate) async fn free_all_condemned(&self) -> Result<(), Error> {
+        let condemned: Vec<u64> = {
+            let view = self.meta.snapshot();
+            let rows = view.scan(Within::prefix(tables::all(Table::Condemned)).range(), Order::Ascending);
+            rows.map(|row| tables::read_number_key(&row?.0)).collect::<Result<_, _>>()?
+        };
+        for bucket in condemned {
+            self.free_condemned(bucket).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes a bounded number of uploads; says whether none is left.
+fn free_some_uploads(tx: &mut dyn Tx, bucket: u64) -> Result<bool, Error> {
+    let mut parts = 0;
+    for _ in 0..UPLOADS_PER_COMMIT {
+        let uploads = Within::prefix(tables::uploads_prefix(bucket, ""));
+        let first = tx.scan(uploads.range(), Order::Ascending).next().transpose()?;
+        let Some((key, _)) = first else {
+            tx.delete(tables::condemned(bucket));
+            tx.delete(tables::usage(bucket));
+            return Ok(true);
+        };
+        let (object, id) = tables::read_upload_key(&key)?;
+        parts += remove_upload(tx, bucket, &object, &id)?.parts;
+        if parts >= PARTS_PER_COMMIT {
+            break;
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,6 @@
+//! Buckets: one verb per file.
+
+pub mod create;
+pub mod head;
+pub mod list;
+pub mod delete;

@@ -1,0 +1,102 @@
+//! DeleteObject and DeleteObjects.
+
+use crate::access::Caller;
+use crate::error::{Condition, Error};
+use crate::meta::door::Tx;
+use crate::meta::records::ObjectRecord;
+use crate::meta::tables::{self, load};
+use crate::names::{BucketName, ObjectKey};
+use crate::objects::conditions::ETagMatch;
+use crate::reclaim::ownership;
+use crate::store::{Store, bucket_for};
+
+/// What to delete.
+#[derive(Clone, Debug)]
+pub struct DeleteObject {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The object.
+    pub target: DeleteTarget,
+}
+
+/// What to delete of one bucket.
+#[derive(Clone, Debug)]
+pub struct DeleteObjects {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The objects.
+    pub objects: Vec<DeleteTarget>,
+}
+
+/// One object to delete.
+#[derive(Clone, Debug)]
+pub struct DeleteTarget {
+    /// The key.
+    pub key: ObjectKey,
+    /// Delete only an object with this tag.
+    pub if_match: Option<ETagMatch>,
+}
+
+impl Store {
+    /// Deletes an object; fine when there is none, unless a condition asks for one.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], [`Error::AccessDenied`], [`Error::PreconditionFailed`],
+    /// [`Error::NoSuchKey`] for a condition where nothing is, [`Error::Meta`].
+    pub async fn delete_object(&self, caller: &Caller, request: DeleteObject) -> Result<(), Error> {
+        let DeleteObject { bucket, target } = request;
+        let caller = caller.clone();
+        self.commit_and_give_back(Vec::new(), move |tx: &mut dyn Tx| {
+            let bucket = bucket_for(tx, &bucket, &caller)?;
+            remove(tx, bucket.id, &target)
+        })
+        .await
+    }
+
+    /// Deletes many objects in one transaction; answers for each, in order.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], [`Error::AccessDenied`], [`Error::Meta`]: then none was deleted.
+    pub async fn delete_objects(
+        &self,
+        caller: &Caller,
+        request: DeleteObjects,
+    ) -> Result<Vec<Result<(), Error>>, Error> {
+        let DeleteObjects { bucket, objects } = request;
+        let caller = caller.clone();
+        self.commit_and_give_back(Vec::new(), move |tx: &mut dyn Tx| {
+            let bucket = bucket_for(tx, &bucket, &caller)?;
+            let mut outcomes = Vec::with_capacity(objects.len());
+            for target in &objects {
+                match remove(tx, bucket.id, target) {
+                    // A refusal leaves the others alone; a failing engine fails them all.
+                    Err(error @ Error::Meta(_)) => return Err(error),
+                    outcome => outcomes.push(outcome),
+                }
+            }
+            Ok(outcomes)
+        })
+        .await
+    }
+}
+
+/// Removes the current version of a key. Decides before it writes, so a refusal changes nothing.
+fn remove(tx: &mut dyn Tx, bucket: u64, target: &DeleteTarget) -> Result<(), Error> {
+    let row = tables::current(bucket, target.key.as_str());
+    let current: Option<ObjectRecord> = load(tx, &row)?;
+    let object = match (current, &target.if_match) {
+        (None, None) => return Ok(()),
+        (None, Some(_)) => return Err(Error::NoSuchKey(target.key.clone())),
+        (Some(object), Some(tags)) if !tags.names(&object.info.etag) => {
+            return Err(Error::PreconditionFailed(Condition::IfMatch));
+        }
+        (Some(object), _) => object,
+    };
+    ownership::release_body(tx, &object.body)?;
+    tx.delete(row);
+    tables::change_usage(tx, bucket, |usage| {
+        usage.objects = usage.objects.saturating_sub(1);
+        usage.bytes = usage.bytes.saturating_sub(object.info.size);
+    })?;
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! The store: what the other rooms hold. Its operations stand in the rooms of their nouns.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+
+use futures_util::task::AtomicWaker;
+
+use crate::access::Caller;
+use crate::data::door::{Data, Freed, Pending};
+use crate::error::Error;
+use crate::meta::door::{Meta, Tx, View};
+use crate::meta::records::BucketRecord;
+use crate::meta::tables::{self, load};
+use crate::names::BucketName;
+use crate::reclaim::pins::Pins;
+use crate::world::{Clock, Entropy};
+
+/// What a store is made of.
+pub struct Parts {
+    /// The metadata engine.
+    pub meta: Arc<dyn Meta>,
+    /// The extents.
+    pub data: Arc<dyn Data>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// Bodies of at most this many bytes live in the metadata. Measured: `docs/design/0004-small-bodies.md`.
+pub const SMALL_BODY_BYTES_MAX: u64 = 8 * 1024;
+
+/// An object store over two doors, a clock and a source of chance.
+pub struct Store {
+    pub(crate) meta: Arc<dyn Meta>,
+    pub(crate) data: Arc<dyn Data>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) pins: Arc<Pins>,
+    work: Arc<Signal>,
+}
+
+impl Store {
+    /// Puts a store together. Call [`Store::recover`] before the first operation.
+    pub fn new(parts: Parts) -> Self {
+        let work = Arc::new(Signal::default());
+        let unpinned = Arc::clone(&work);
+        Self {
+            meta: parts.meta,
+            data: parts.data,
+            clock: parts.clock,
+            entropy: parts.entropy,
+            pins: Arc::new(Pins::new(move || unpinned.raise())),
+            work,
+        }
+    }
+
+    /// Whether the store can serve: its metadata can be read and its file system answers.
+    ///
+    /// # Errors
+    /// [`Error::Meta`] or [`Error::Data`].
+    pub fn ready(&self) -> Result<(), Error> {
+        self.meta.snapshot().get(&tables::counters())?;
+        self.data.space()?;
+        Ok(())
+    }
+
+    /// Says that there may be something to give back; never waits.
+    pub fn wake(&self) {
+        self.work.raise();
+    }
+
+    /// Gives back freed bytes whenever there are some, for ever. Run one such worker per store.
+    ///
+    /// A failure is logged and tried again with the next wake.
+    pub async fn work(&self) {
+        loop {
+            self.work.raised().await;
+            if let Err(error) = self.give_back().await {
+                tracing::error!(error = %Chain(&error), "freed bytes could not be given back; trying again later");
+            }
+        }
+    }
+
+    /// Runs an operation's one commit. Extents that stay without an owner are freed before the
+    /// refusal is returned.
+    pub(crate) async fn commit<T, F>(&self, pending: Vec<Pending>, decide: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut dyn Tx) -> Result<T, Error> + Send + 'static,
+    {
+        match self.meta.commit(pending, decide).await {
+            Ok(done) => Ok(done),
+            Err((refusal, unowned)) => {
+                self.free_unowned(unowned).await;
+                Err(refusal)
+            }
+        }
+    }
+
+    /// As [`Store::commit`], for operations that may put extents on the reclaim list.
+    pub(crate) async fn commit_and_give_back<T, F>(
+        &self,
+        pending: Vec<Pending>,
+        decide: F,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut dyn Tx) -> Result<T, Error> + Send + 'static,
+    {
+        let outcome = self.commit(pending, decide).await;
+        self.work.raise();
+        outcome
+    }
+
+    async fn free_unowned(&self, unowned: Vec<Pending>) {
+        if unowned.is_empty() {
+            return;
+        }
+        let freed = unowned.iter().map(|p| Freed { id: p.extent().id, len: p.extent().len }).collect();
+        match Arc::clone(&self.data).free(freed).await {
+            Ok(()) => unowned.into_iter().for_each(Pending::keep),
+            // Dropping them lets the data door try again; recovery finds what it cannot free.
+            Err(error) => {
+                tracing::error!(error = %Chain(&error), "a refused body could not be freed at once");
+            }
+        }
+    }
+}
+
+/// Finds `name` and checks that `caller` owns it.
+pub(crate) fn bucket_for(
+    view: &(impl View + ?Sized),
+    name: &BucketName,
+    caller: &Caller,
+) -> Result<BucketRecord, Error> {
+    let bucket: BucketRecord =
+        load(view, &tables::bucket(name))?.ok_or_else(|| Error::NoSuchBucket(name.clone()))?;
+    if bucket.owner == caller.account { Ok(bucket) } else { Err(Error::AccessDenied) }
+}
+
+/// An error and its sources in one line.
+pub struct Chain<'a>(pub &'a dyn std::error::Error);
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// One bit that a worker waits for.
+#[derive(Default)]
+struct Signal {
+    raised: AtomicBool,
+    waiting: AtomicWaker,
+}
+
+impl Signal {
+    fn raise(&self) {
+        self.raised.store(true, Ordering::Release);
+        self.waiting.wake();
+    }
+
+    async fn raised(&self) {
+        std::future::poll_fn(|cx| {
+            self.waiting.register(cx.waker());
+            if self.raised.swap(false, Ordering::AcqRel) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}

@@ -1,0 +1,340 @@
+//! CompleteMultipartUpload: the parts become an object, by metadata alone.
+//!
+//! One transaction checks the list against the parts, moves the listed parts' extents to the object,
+//! releases the others, removes the upload and leaves a completion record. No byte is copied or read,
+//! and the order of refusals is S3's: the upload, then the parts, then the conditions. After a refusal
+//! the upload is still open.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::access::Caller;
+use crate::checksum::{Algorithm, Checksum, ChecksumType, Hasher, crc64_combine};
+use crate::error::Error;
+use crate::meta::door::{Order, Tx};
+use crate::meta::records::{
+    BodyPlace, CompletionRecord, ManifestRecord, PartRecord, Record, StoredPart, UploadRecord,
+};
+use crate::meta::tables::{self, Within, load, next_number, save};
+use crate::names::{BucketName, ETag, ObjectKey, PartNumber, Timestamp, UploadId};
+use crate::objects::conditions::WriteCondition;
+use crate::objects::object::{ObjectChecksum, ObjectInfo};
+use crate::objects::put::{PutOutcome, publish};
+use crate::reclaim::ownership;
+use crate::store::{Store, bucket_for};
+use crate::uploads::abort::forget_upload;
+use crate::uploads::upload::find_upload;
+
+/// Smallest size of a part that is not the last, in bytes: 5 MiB.
+///
+/// Source: Amazon S3 User Guide, "Amazon S3 multipart upload limits".
+pub const PART_BYTES_MIN: u64 = 5 << 20;
+
+/// How long an identical Complete gets the same answer again, in milliseconds: 7 days.
+pub const COMPLETION_KEPT_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+
+/// Completion records that one transaction forgets.
+const FORGOTTEN_PER_COMMIT: usize = 1_000;
+
+/// What to complete.
+#[derive(Clone, Debug)]
+pub struct CompleteUpload {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: ObjectKey,
+    /// The upload's id as it came in.
+    pub upload_id: String,
+    /// The parts of the object, in order.
+    pub parts: Vec<ListedPart>,
+    /// `x-amz-mp-object-size`: what the object's size must be, in bytes.
+    pub object_size: Option<u64>,
+    /// `x-amz-checksum-*`: what the object's checksum must be.
+    pub checksum: Option<Checksum>,
+    /// `x-amz-checksum-type`: what the upload's checksum type must be.
+    pub checksum_type: Option<ChecksumType>,
+    /// When to write.
+    pub condition: WriteCondition,
+}
+
+/// A part as the client lists it.
+#[derive(Clone, Debug)]
+pub struct ListedPart {
+    /// Its number.
+    pub part: PartNumber,
+    /// Its entity tag as it came in.
+    pub etag: String,
+    /// Its checksum, if the client lists it.
+    pub checksum: Option<Checksum>,
+}
+
+impl Store {
+    /// Completes an upload. On return the object is on stable storage and visible.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchUpload`], [`Error::InvalidPartOrder`], [`Error::InvalidPart`],
+    /// [`Error::EntityTooSmall`], [`Error::InvalidRequest`], [`Error::ChecksumMismatch`],
+    /// [`Error::ChecksumTypeMismatch`], a failed condition, [`Error::Meta`]. The upload stays open.
+    pub async fn complete_upload(
+        &self,
+        caller: &Caller,
+        request: CompleteUpload,
+    ) -> Result<PutOutcome, Error> {
+        let (caller, now) = (caller.clone(), self.clock.now());
+        self.commit_and_give_back(Vec::new(), move |tx: &mut dyn Tx| {
+            let bucket = bucket_for(tx, &request.bucket, &caller)?;
+            match find_upload(tx, bucket.id, &request.key, &request.upload_id) {
+                Ok((id, upload)) => complete(tx, bucket.id, &id, upload, &request, now),
+                Err(gone @ Error::NoSuchUpload { .. }) => {
+                    completed_before(tx, bucket.id, &request)?.ok_or(gone)
+                }
+                Err(error) => Err(error),
+            }
+        })
+        .await
+    }
+
+    /// Forgets completion records older than [`COMPLETION_KEPT_MS`].
+    ///
+    /// # Errors
+    /// [`Error::Meta`]; call again later.
+    pub async fn forget_old_completions(&self) -> Result<(), Error> {
+        let before = Timestamp(self.clock.now().0.saturating_sub(COMPLETION_KEPT_MS));
+        loop {
+            let forgotten =
+                self.commit(Vec::new(), move |tx: &mut dyn Tx| forget_completions(tx, before)).await?;
+            if forgotten < FORGOTTEN_PER_COMMIT {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// The answer to a repeated Complete: the same again for the same list, otherwise no such part.
+fn completed_before(tx: &dyn Tx, bucket: u64, request: &CompleteUpload) -> Result<Option<PutOutcome>, Error> {
+    let Some(id) = UploadId::parse(&request.upload_id) else { return Ok(None) };
+    let record: Option<CompletionRecord> = load(tx, &tables::completed(&id))?;
+    let Some(record) = record.filter(|r| r.bucket == bucket && *r.key == *request.key.as_str()) else {
+        return Ok(None);
+    };
+    if record.parts_sha256 == sha256_of(&request.parts) {
+        return Ok(Some(PutOutcome::from(&record.info)));
+    }
+    match request.parts.first() {
+        Some(first) => Err(invalid_part(request, first)),
+        None => Err(no_part()),
+    }
+}
+
+fn complete(
+    tx: &mut dyn Tx,
+    bucket: u64,
+    id: &UploadId,
+    upload: UploadRecord,
+    request: &CompleteUpload,
+    now: Timestamp,
+) -> Result<PutOutcome, Error> {
+    let stored = stored_parts(tx, id)?;
+    let listed = match_parts(request, &upload, &stored)?;
+    let (size, crc64) = listed
+        .iter()
+        .fold((0, 0), |(size, crc), (_, part)| (size + part.size, crc64_combine(crc, part.crc64, part.size)));
+    check_size(request, size)?;
+    let checksum = object_checksum(request, &upload, &listed, crc64)?;
+    let parts = u16::try_from(listed.len()).expect("an upload has at most 10,000 parts");
+    let info = ObjectInfo {
+        size,
+        etag: ETag { md5: md5_of_md5s(&listed), parts },
+        modified: now,
+        attributes: upload.attributes,
+        checksum,
+        crc64,
+        parts,
+    };
+    let manifest = ManifestRecord {
+        parts: listed
+            .iter()
+            .map(|(number, part)| StoredPart {
+                part: *number,
+                size: part.size,
+                checksum: part.checksum,
+                segments: part.segments.clone(),
+            })
+            .collect(),
+    };
+    // From here on writes. The listed parts' references move to the manifest as they are; what is
+    // not listed loses its owner. A condition that fails refuses all of it.
+    let manifest_id = next_number(tx)?;
+    save(tx, tables::manifest(manifest_id), &manifest);
+    for (number, part) in &stored {
+        if listed.binary_search_by_key(number, |(listed, _)| *listed).is_err() {
+            for segment in &part.segments {
+                ownership::release(tx, segment)?;
+            }
+        }
+        tx.delete(tables::part(id, *number));
+    }
+    forget_upload(tx, bucket, request.key.as_str(), id)?;
+    publish(tx, bucket, &request.key, &request.condition, info.clone(), BodyPlace::Manifest(manifest_id))?;
+    let record = CompletionRecord {
+        bucket,
+        key: request.key.as_str().into(),
+        parts_sha256: sha256_of(&request.parts),
+        completed: now,
+        info,
+    };
+    save(tx, tables::completed(id), &record);
+    tx.put(tables::completed_by_age(now, id), Vec::new());
+    Ok(PutOutcome::from(&record.info))
+}
+
+fn stored_parts(tx: &dyn Tx, id: &UploadId) -> Result<Vec<(PartNumber, PartRecord)>, Error> {
+    let rows = Within::prefix(tables::parts_of(id));
+    let decode = |row: crate::meta::door::Row| {
+        let (key, value) = row?;
+        Ok((tables::read_part_key(&key)?, PartRecord::decode(&key, value)?))
+    };
+    tx.scan(rows.range(), Order::Ascending).map(decode).collect()
+}
+
+/// The stored parts that the request lists, in its order, which must be theirs.
+fn match_parts<'p>(
+    request: &CompleteUpload,
+    upload: &UploadRecord,
+    stored: &'p [(PartNumber, PartRecord)],
+) -> Result<Vec<(PartNumber, &'p PartRecord)>, Error> {
+    if request.parts.is_empty() {
+        return Err(no_part());
+    }
+    let mut matched: Vec<(PartNumber, &PartRecord)> = Vec::with_capacity(request.parts.len());
+    for listed in &request.parts {
+        if matched.last().is_some_and(|(previous, _)| *previous >= listed.part) {
+            return Err(Error::InvalidPartOrder { upload_id: request.upload_id.clone(), part: listed.part });
+        }
+        let found = stored.binary_search_by_key(&listed.part, |(number, _)| *number).ok();
+        let part = found.and_then(|index| stored.get(index)).map(|(_, part)| part);
+        let part = part.filter(|part| fits(listed, part)).ok_or_else(|| invalid_part(request, listed))?;
+        if let (ChecksumType::Composite, Some(algorithm), None) =
+            (upload.kind, upload.algorithm, listed.checksum)
+        {
+            return Err(Error::InvalidRequest(format!(
+                "The upload was created using a {} checksum. The complete request must include the checksum for \
+                 each part. It was missing for part {} in the request.",
+                algorithm.name().to_ascii_lowercase(),
+                listed.part
+            )));
+        }
+        matched.push((listed.part, part));
+    }
+    let all_but_last = matched.split_last().map(|(_, rest)| rest).unwrap_or_default();
+    match all_but_last.iter().find(|(_, part)| part.size < PART_BYTES_MIN) {
+        Some((number, part)) => Err(Error::EntityTooSmall {
+            part: *number,
+            etag: ETag { md5: part.md5, parts: 0 },
+            size: part.size,
+            min: PART_BYTES_MIN,
+        }),
+        None => Ok(matched),
+    }
+}
+
+fn fits(listed: &ListedPart, part: &PartRecord) -> bool {
+    let checksum_fits = listed.checksum.is_none_or(|listed| match part.checksum {
+        Some(kept) if kept.algorithm() == listed.algorithm() => kept == listed,
+        _ if listed.algorithm() == Algorithm::Crc64Nvme => Checksum::crc64(part.crc64) == listed,
+        _ => false,
+    });
+    ETag::parse(&listed.etag) == Some(ETag { md5: part.md5, parts: 0 }) && checksum_fits
+}
+
+fn no_part() -> Error {
+    Error::InvalidRequest("You must specify at least one part".into())
+}
+
+fn invalid_part(request: &CompleteUpload, listed: &ListedPart) -> Error {
+    Error::InvalidPart {
+        upload_id: request.upload_id.clone(),
+        part: listed.part,
+        etag: listed.etag.trim_matches('"').to_owned(),
+    }
+}
+
+fn check_size(request: &CompleteUpload, size: u64) -> Result<(), Error> {
+    match request.object_size {
+        Some(expected) if expected != size => Err(Error::InvalidRequest(format!(
+            "The provided 'x-amz-mp-object-size' header value {expected} does not match what was computed: {size}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The object's checksum, from its parts' checksums alone.
+fn object_checksum(
+    request: &CompleteUpload,
+    upload: &UploadRecord,
+    listed: &[(PartNumber, &PartRecord)],
+    crc64: u64,
+) -> Result<ObjectChecksum, Error> {
+    if request.checksum_type.is_some_and(|kind| kind != upload.kind) {
+        return Err(Error::ChecksumTypeMismatch(upload.kind));
+    }
+    let algorithm = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
+    let of_part = |part: &PartRecord| {
+        part.checksum.filter(|sum| sum.algorithm() == algorithm).unwrap_or(Checksum::crc64(part.crc64))
+    };
+    let (value, parts) = match upload.kind {
+        ChecksumType::Composite => {
+            let mut hasher = Hasher::new(algorithm);
+            listed.iter().for_each(|(_, part)| hasher.update(of_part(part).value()));
+            (hasher.finish(), u16::try_from(listed.len()).unwrap_or(u16::MAX))
+        }
+        ChecksumType::FullObject if algorithm == Algorithm::Crc64Nvme => (Checksum::crc64(crc64), 0),
+        ChecksumType::FullObject => {
+            let empty = Hasher::new(algorithm).finish();
+            let whole =
+                listed.iter().try_fold(empty, |sum, (_, part)| sum.combine(&of_part(part), part.size));
+            let whole = whole.ok_or_else(|| {
+                Error::InvalidRequest(format!(
+                    "a part has no {} checksum to combine; upload it again",
+                    algorithm.name()
+                ))
+            })?;
+            (whole, 0)
+        }
+    };
+    match request.checksum {
+        Some(promised) if promised != value => Err(Error::ChecksumMismatch(promised.algorithm())),
+        _ => Ok(ObjectChecksum { value, kind: upload.kind, parts }),
+    }
+}
+
+fn md5_of_md5s(listed: &[(PartNumber, &PartRecord)]) -> [u8; 16] {
+    let mut md5 = md5::Md5::default();
+    listed.iter().for_each(|(_, part)| md5::Digest::update(&mut md5, part.md5));
+    md5::Digest::finalize(md5).into()
+}
+
+fn sha256_of(parts: &[ListedPart]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for listed in parts {
+        hash.update(listed.part.get().to_be_bytes());
+        let etag = listed.etag.trim_matches('"');
+        hash.update((etag.len() as u64).to_be_bytes());
+        hash.update(etag);
+    }
+    hash.finalize().into()
+}
+
+fn forget_completions(tx: &mut dyn Tx, before: Timestamp) -> Result<usize, Error> {
+    let table = tables::all(tables::Table::CompletedByAge);
+    let end = tables::completed_by_age(before, &UploadId::from_bytes([0; UploadId::BYTES]));
+    let due: Vec<_> = {
+        let range = (std::ops::Bound::Included(table.as_slice()), std::ops::Bound::Excluded(end.as_slice()));
+        let rows = tx.scan(range, Order::Ascending).take(FORGOTTEN_PER_COMMIT);
+        rows.map(|row| row.map(|(key, _)| key)).collect::<Result<_, _>>()?
+    };
+    for key in &due {
+        tx.delete(tables::completed(&tables::read_upload_id(key)?));
+        tx.delete(key.to_vec());
+    }
+    Ok(due.len())
+}

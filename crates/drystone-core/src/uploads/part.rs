@@ -1,0 +1,145 @@
+//! UploadPart: the body becomes durable, then one transaction records it if the upload still exists.
+//!
+//! The fence: a part that is still streaming while its upload is completed or aborted finds no upload
+//! row in its own transaction. Its bytes are freed before its 404 goes out.
+
+use crate::access::Caller;
+use crate::checksum::{Algorithm, Checksum};
+use crate::error::Error;
+use crate::meta::door::Tx;
+use crate::meta::records::{HeldRecord, PartRecord, Segment, UploadRecord};
+use crate::meta::tables::{self, load, save};
+use crate::names::{BucketName, ETag, ObjectKey, PartNumber, Timestamp, UploadId};
+use crate::objects::put::{ChecksumClaim, Incoming, SmallBodies};
+use crate::reclaim::ownership;
+use crate::store::{Store, bucket_for};
+use crate::uploads::upload::find_upload;
+
+/// What to upload.
+pub struct UploadPart {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: ObjectKey,
+    /// The upload's id as it came in.
+    pub upload_id: String,
+    /// The part's number.
+    pub part: PartNumber,
+    /// The body.
+    pub incoming: Incoming,
+}
+
+/// What was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartOutcome {
+    /// Its entity tag.
+    pub etag: ETag,
+    /// Its checksum: the client's, or the CRC64NVME.
+    pub checksum: Checksum,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When it was stored.
+    pub modified: Timestamp,
+}
+
+impl From<&PartRecord> for PartOutcome {
+    fn from(part: &PartRecord) -> Self {
+        Self {
+            etag: ETag { md5: part.md5, parts: 0 },
+            checksum: part.checksum.unwrap_or(Checksum::crc64(part.crc64)),
+            size: part.size,
+            modified: part.modified,
+        }
+    }
+}
+
+impl Store {
+    /// Stores a part, in place of an earlier one with its number. On return it is on stable storage.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchUpload`] before the body is read, or after it when the upload was completed or
+    /// aborted meanwhile; else as [`Store::put_object`]. In every case nothing of the body remains.
+    pub async fn upload_part(&self, caller: &Caller, request: UploadPart) -> Result<PartOutcome, Error> {
+        let UploadPart { bucket, key, upload_id, part, mut incoming } = request;
+        let upload = self.open_upload(caller, &bucket, &key, &upload_id)?;
+        incoming.checksum = part_claim(incoming.checksum, upload.algorithm)?;
+        let received = self.receive(incoming, SmallBodies::Refused).await?;
+        let (stored, pending) = received.split();
+        let record = PartRecord {
+            size: stored.received.size,
+            md5: stored.received.md5,
+            crc64: stored.received.crc64,
+            checksum: stored.received.checksum,
+            modified: self.clock.now(),
+            segments: stored.extent.map(Segment::whole).into_iter().collect(),
+        };
+        let caller = caller.clone();
+        self.commit_and_give_back(pending, move |tx: &mut dyn Tx| {
+            let bucket = bucket_for(tx, &bucket, &caller)?;
+            let (id, _) = find_upload(tx, bucket.id, &key, &upload_id)?;
+            if let Some(extent) = stored.extent {
+                ownership::adopt(tx, extent);
+            }
+            record_part(tx, bucket.id, &id, part, &record)?;
+            Ok(PartOutcome::from(&record))
+        })
+        .await
+    }
+
+    /// Finds an upload before its part's body is read.
+    pub(crate) fn open_upload(
+        &self,
+        caller: &Caller,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        upload_id: &str,
+    ) -> Result<UploadRecord, Error> {
+        let view = self.meta.snapshot();
+        let bucket = bucket_for(&*view, bucket, caller)?;
+        find_upload(&*view, bucket.id, key, upload_id).map(|(_, upload)| upload)
+    }
+}
+
+/// The checksum to compute for a part: what the client says, which must fit what the upload was
+/// created with; or what the upload needs.
+pub(crate) fn part_claim(
+    claim: Option<ChecksumClaim>,
+    upload: Option<Algorithm>,
+) -> Result<Option<ChecksumClaim>, Error> {
+    match (claim, upload) {
+        (Some(claim), Some(upload)) if claim.algorithm() != upload => Err(Error::InvalidRequest(format!(
+            "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+            upload.name().to_ascii_lowercase(),
+            claim.algorithm().name().to_ascii_lowercase()
+        ))),
+        (None, Some(upload)) => Ok(Some(ChecksumClaim::Compute(upload))),
+        (claim, _) => Ok(claim),
+    }
+}
+
+/// Records a part whose segments have been adopted or shared, and releases the one it replaces.
+pub(crate) fn record_part(
+    tx: &mut dyn Tx,
+    bucket: u64,
+    id: &UploadId,
+    part: PartNumber,
+    record: &PartRecord,
+) -> Result<(), Error> {
+    let row = tables::part(id, part);
+    let old: Option<PartRecord> = load(tx, &row)?;
+    for segment in old.iter().flat_map(|old| &old.segments) {
+        ownership::release(tx, segment)?;
+    }
+    save(tx, row, record);
+    let (parts, freed) = old.map_or((1, 0), |old| (0, old.size));
+    let mut held: HeldRecord = load(tx, &tables::held(id))?.unwrap_or_default();
+    held.parts += parts;
+    held.bytes = held.bytes.saturating_sub(freed) + record.size;
+    held.last_activity = held.last_activity.max(record.modified);
+    save(tx, tables::held(id), &held);
+    tables::change_usage(tx, bucket, |usage| {
+        usage.parts += u64::from(parts);
+        usage.held_bytes = usage.held_bytes.saturating_sub(freed) + record.size;
+    })?;
+    Ok(())
+}
