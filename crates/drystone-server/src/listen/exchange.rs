@@ -1,0 +1,101 @@
+//! One request and its answer, and what becomes of a body that nobody wanted.
+//!
+//! A client that is still sending when the answer comes may never read it: it sees a connection
+//! that breaks, and tries again. So before the answer goes out:
+//! 1. nothing unread: nothing to do;
+//! 2. the client waits for `100 Continue`: answer at once and close, as nobody can know whether what
+//!    comes next is a body or a request (RFC 9110, section 10.1.1);
+//! 3. a little is left: read it away, then answer, and the connection lives on;
+//! 4. much is left: answer at once and close, while [`connection`](super::connection) goes on
+//!    reading for a while so that the answer is not lost.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::header::{CONNECTION, EXPECT};
+use http::{HeaderValue, Request, Response, Version};
+use http_body::Body;
+use hyper::body::Incoming;
+
+use super::Peer;
+use super::arriving::{Arriving, GiveBack, Unread};
+use crate::deadline;
+use crate::response_body::ResponseBody;
+
+/// Bytes of an unwanted body that are read away to keep a connection: the part sizes of the AWS CLI
+/// (8 MiB), rclone (5 MiB) and restic's packs (16 MiB). Reading them is cheaper than a handshake and
+/// a retry.
+const DRAIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// How long reading them away may take.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Answers one request. `lingers` is set when the connection must outlive its last answer.
+pub(super) async fn exchange<H, F>(
+    handler: H,
+    request: Request<Incoming>,
+    peer: Peer,
+    lingers: &AtomicBool,
+) -> Result<Response<ResponseBody>, Infallible>
+where
+    H: Fn(Request<Arriving>, Peer) -> F,
+    F: Future<Output = Response<ResponseBody>>,
+{
+    let (version, expects) = (request.version(), expects_continue(&request));
+    // HTTP/2 can end one stream without touching the others.
+    let settles = version < Version::HTTP_2 && !request.body().is_end_stream();
+    let unread = settles.then(GiveBack::default);
+    let mut response = handler(request.map(|body| Arriving::new(body, unread.clone())), peer).await;
+    let left = unread.and_then(|slot| slot.lock().take());
+    if let Some(left) = left
+        && settle(left, expects).await == Connection::Closes
+    {
+        lingers.store(true, Ordering::Relaxed);
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// What becomes of the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Connection {
+    Stays,
+    Closes,
+}
+
+/// Whether the client holds its body back until it is asked for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Expects {
+    Continue,
+    Nothing,
+}
+
+fn expects_continue(request: &Request<Incoming>) -> Expects {
+    let expects = request
+        .headers()
+        .get(EXPECT)
+        .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    if expects && request.version() == Version::HTTP_11 { Expects::Continue } else { Expects::Nothing }
+}
+
+async fn settle(left: Unread, expects: Expects) -> Connection {
+    let Unread { mut body, asked } = left;
+    let waits = expects == Expects::Continue && !asked;
+    let too_much = body.size_hint().exact().is_some_and(|bytes| bytes > DRAIN_BYTES_MAX);
+    if waits || too_much {
+        return Connection::Closes;
+    }
+    let drained = deadline::within(DRAIN_TIME_MAX, async {
+        let mut bytes = 0;
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            bytes += frame.ok().as_ref().and_then(|frame| frame.data_ref()).map(|data| data.len() as u64)?;
+            if bytes > DRAIN_BYTES_MAX {
+                return None;
+            }
+        }
+        Some(())
+    });
+    if drained.await.flatten().is_some() { Connection::Stays } else { Connection::Closes }
+}

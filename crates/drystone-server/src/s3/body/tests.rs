@@ -1,0 +1,1 @@
+//! Bodies as they arrive, in every framing.
