@@ -32,7 +32,7 @@ pub(crate) struct Patience {
 
 /// Bodies and answers: a minute of standing still, and a kibibyte a second in the long run. AWS
 /// closes after some 20 s without a byte; the slowest modem moves 5 KiB a second.
-pub(crate) const PATIENCE: Patience = Patience { slack_max: Duration::from_secs(60), rate_min: 1024 };
+pub(crate) const PATIENCE: Patience = Patience { slack_max: Duration::from_mins(1), rate_min: 1024 };
 
 /// Measures one direction of one connection against its [`Patience`].
 ///

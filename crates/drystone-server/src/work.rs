@@ -1,5 +1,4 @@
 //! Tasks: the only room that spawns, so that shutdown can wait for what it started.
-#![expect(clippy::disallowed_methods, reason = "this is the room that the ban on spawning points to")]
 
 use std::future::{Future, pending};
 use std::time::Duration;

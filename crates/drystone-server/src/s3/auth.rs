@@ -10,7 +10,7 @@
 //!
 //! Without it, everything behind this door is public.
 
-mod hex;
+pub(crate) mod hex;
 mod uri;
 mod date;
 mod error;

@@ -164,7 +164,7 @@ where
     /// Everything has arrived: was it everything?
     fn end(&mut self) -> Poll<Option<Result<Bytes, BodyError>>> {
         let complete = match mem::replace(&mut self.framing, Framing::Ended(None)) {
-            Framing::AwsChunked { decoder, .. } => decoder.finish(),
+            Framing::AwsChunked { decoder, .. } => (*decoder).finish(),
             _ if self.received < self.announced => Err(self.incomplete()),
             _ => Ok(None),
         };

@@ -52,7 +52,7 @@ fn the_published_header_examples_are_accepted() {
     let date = ("x-amz-date", DATE);
     let empty = ("x-amz-content-sha256", EMPTY);
     let plain = "host;x-amz-content-sha256;x-amz-date";
-    let examples: [(&str, &str, Vec<(&str, &str)>, &str, &str); 4] = [
+    let examples = [
         (
             "GET",
             "/test.txt",
@@ -568,9 +568,9 @@ fn the_http_date_may_stand_for_the_missing_amz_date() {
     let names = "date;host;x-amz-content-sha256";
     let mut canonical = String::from("GET\n/a\n\n");
     for (name, value) in headers {
-        canonical += &format!("{name}:{value}\n");
+        canonical = format!("{canonical}{name}:{value}\n");
     }
-    canonical += &format!("\n{names}\n{EMPTY}");
+    canonical = format!("{canonical}\n{names}\n{EMPTY}");
     let signature =
         signer::sign(SECRET, &format!("AWS4-HMAC-SHA256\n{DATE}\n{SCOPE}\n{}", sha256(canonical.as_bytes())));
     let mut request = parts("GET", "/a", &headers);

@@ -92,7 +92,7 @@ impl Decoder {
     }
 
     /// All input has come: checks that the body is whole and gives the trailer's checksum.
-    pub(super) fn finish(mut self: Box<Self>) -> Result<Option<Checksum>, BodyError> {
+    pub(super) fn finish(mut self) -> Result<Option<Checksum>, BodyError> {
         match self.state {
             State::Trailer => trailer::read(&self.line, self.place, self.trailer, self.signer.as_deref_mut()),
             State::Data { left, .. } => Err(self.incomplete(left)),

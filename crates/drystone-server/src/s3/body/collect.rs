@@ -17,6 +17,7 @@ use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use super::{RequestBody, failure};
+use crate::s3::auth::hex;
 
 /// Why a small body was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +138,7 @@ fn verify_sha256(expected: Option<PayloadSha256>, bytes: &[u8]) -> Result<(), Co
     if computed == expected {
         return Ok(());
     }
-    let hex = |digest: &[u8; 32]| digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = |digest| hex::text(&hex::encode(digest)).to_owned();
     Err(CollectError::Sha256 { client: hex(&expected), computed: hex(&computed) })
 }
 
