@@ -131,6 +131,9 @@ pub fn uploads_of(bucket: u64, key: &str) -> Vec<u8> {
     KeyBuilder(uploads_prefix(bucket, key)).raw(&[0, 0]).0
 }
 
+/// Bytes of a row key of `uploads` behind the object key: its end mark and the upload id.
+pub const UPLOAD_COLUMNS_BEHIND_KEY: usize = 2 + UploadId::BYTES;
+
 /// Key of an upload.
 pub fn upload(bucket: u64, key: &str, id: &UploadId) -> Vec<u8> {
     KeyBuilder(uploads_of(bucket, key)).raw(id.as_bytes()).0

@@ -22,6 +22,8 @@ pub struct Walk<'a> {
     pub prefix: &'a [u8],
     /// The delimiter, as bytes of row keys.
     pub delimiter: Option<&'a [u8]>,
+    /// Bytes of row keys behind the object key: other columns, in which no delimiter counts.
+    pub columns_behind: usize,
     /// Where to begin, as a whole row key.
     pub start: Bound<Vec<u8>>,
 }
@@ -103,11 +105,12 @@ impl Walk<'_> {
         Ok(None)
     }
 
-    /// The row key up to and with the first delimiter after the prefix.
+    /// The row key up to and with the first delimiter that stands in the object key after the prefix.
     fn rolled_up(&self, key: &Bytes) -> Option<Bytes> {
         let delimiter = self.delimiter?;
         let after = self.table.len() + self.prefix.len();
-        let at = find(key.get(after..)?, delimiter)?;
+        let end = key.len().checked_sub(self.columns_behind)?;
+        let at = find(key.get(after..end)?, delimiter)?;
         Some(key.slice(..after + at + delimiter.len()))
     }
 }

@@ -74,6 +74,7 @@ impl Store {
             table: &table,
             prefix: request.prefix.as_bytes(),
             delimiter: request.delimiter.as_deref().map(str::as_bytes),
+            columns_behind: 0,
             start,
         };
         let mut page = ObjectPage { entries: Vec::with_capacity(request.max.min(1000)), truncated: false };

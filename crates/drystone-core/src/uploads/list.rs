@@ -90,6 +90,7 @@ impl Store {
             table: &table,
             prefix: begin.get(table.len()..).unwrap_or_default(),
             delimiter: delimiter.as_deref(),
+            columns_behind: tables::UPLOAD_COLUMNS_BEHIND_KEY,
             start,
         };
         let mut page = UploadPage { entries: Vec::new(), truncated: false };
