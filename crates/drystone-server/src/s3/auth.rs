@@ -26,7 +26,7 @@ mod canonical;
 #[cfg(test)]
 pub(crate) mod signer;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

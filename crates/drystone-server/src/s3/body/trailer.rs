@@ -99,7 +99,7 @@ pub(super) fn read(
 fn pair(line: &[u8]) -> Result<(&str, &str), BodyError> {
     let text = std::str::from_utf8(line).map_err(|_| BodyError::Trailer("it is not text"))?;
     let (name, value) = text.split_once(':').ok_or(BodyError::Trailer("a line has no colon"))?;
-    Ok((name, value.trim()))
+    Ok((name, value.trim_matches(' ')))
 }
 
 #[cfg(test)]
