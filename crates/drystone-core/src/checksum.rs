@@ -161,6 +161,33 @@ pub fn crc64(bytes: &[u8]) -> u64 {
     crc_fast::checksum(CrcAlgorithm::Crc64Nvme, bytes)
 }
 
+/// A running CRC64NVME.
+#[derive(Debug)]
+pub struct Crc64(crc_fast::Digest);
+
+impl Crc64 {
+    /// Starts a CRC64NVME.
+    pub fn new() -> Self {
+        Self(crc_fast::Digest::new(CrcAlgorithm::Crc64Nvme))
+    }
+
+    /// Takes in `bytes`.
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The CRC64NVME of everything taken in.
+    pub fn finish(self) -> u64 {
+        self.0.finalize()
+    }
+}
+
+impl Default for Crc64 {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// One running checksum.
 pub enum Hasher {
     /// A CRC of any width.

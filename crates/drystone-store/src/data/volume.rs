@@ -1,0 +1,232 @@
+//! One volume: a sparse file whose writers share their syncs.
+//!
+//! A finishing writer needs a sync that began after its last write. It waits in a list; whoever
+//! finds no sync running starts one, and each sync answers all who came before it began. So many
+//! writers cost one sync, no sync happens under a lock, and nobody is answered by a sync that may
+//! have missed his bytes. After a failed write or sync nobody knows what the disk holds: the volume is
+//! poisoned, never synced again, and takes no more extents.
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use drystone_core::data::door::DataError;
+use futures_channel::oneshot;
+use parking_lot::Mutex;
+use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
+use rustix::io::Errno;
+
+use crate::data::pool::Pool;
+use crate::durable;
+
+/// A volume that is open.
+pub(super) struct Volume {
+    pub(super) number: u64,
+    pub(super) file: File,
+    path: PathBuf,
+    /// Whether its name is on stable storage.
+    named: AtomicBool,
+    /// Who keeps it from being removed: the allocation while it is active, and unfinished writers.
+    holds: AtomicU64,
+    syncs: Mutex<Syncs>,
+}
+
+#[derive(Default)]
+struct Syncs {
+    running: bool,
+    waiting: Vec<oneshot::Sender<Result<(), DataError>>>,
+    poisoned: Option<DataError>,
+}
+
+impl Volume {
+    /// Opens the volume `number`.
+    pub(super) fn open(number: u64, path: PathBuf) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).open(&path)?;
+        Ok(Self::new(number, path, file, true))
+    }
+
+    /// Makes the volume `number`, `len` bytes long. Its name is on stable storage after its first sync.
+    pub(super) fn make(number: u64, path: PathBuf, len: u64) -> io::Result<Self> {
+        let file = File::options().read(true).write(true).create_new(true).open(&path)?;
+        // The length never changes later: a sync has less to write, and no file system allocates
+        // room behind a growing end.
+        file.set_len(len)?;
+        Ok(Self::new(number, path, file, false))
+    }
+
+    fn new(number: u64, path: PathBuf, file: File, named: bool) -> Self {
+        let (named, holds) = (AtomicBool::new(named), AtomicU64::new(0));
+        Self { number, file, path, named, holds, syncs: Mutex::default() }
+    }
+
+    /// The error of an `action` with this volume.
+    pub(super) fn error(&self, action: &'static str, why: &io::Error) -> DataError {
+        DataError::Io { volume: self.number, action, why: why.to_string() }
+    }
+
+    /// Keeps the volume from being removed until [`Volume::release`].
+    pub(super) fn hold(&self) {
+        self.holds.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn release(&self) {
+        self.holds.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn holds(&self) -> u64 {
+        self.holds.load(Ordering::Acquire)
+    }
+
+    /// Why nothing more is written to it.
+    pub(super) fn poisoned(&self) -> Option<DataError> {
+        self.syncs.lock().poisoned.clone()
+    }
+
+    /// Nothing more is written to it or synced; all who wait fail.
+    pub(super) fn poison(&self, error: &DataError) {
+        tracing::error!(%error, volume = self.number, "a volume is poisoned and takes no more extents");
+        let waiting = {
+            let mut syncs = self.syncs.lock();
+            syncs.poisoned.get_or_insert_with(|| error.clone());
+            std::mem::take(&mut syncs.waiting)
+        };
+        for waiter in waiting {
+            drop(waiter.send(Err(error.clone())));
+        }
+    }
+
+    /// Asks for a sync that begins from now on; the future resolves after it.
+    pub(super) fn sync(
+        self: &Arc<Self>,
+        pool: &Pool,
+    ) -> impl Future<Output = Result<(), DataError>> + Send + use<> {
+        let asked = self.ask_for_sync(pool);
+        let number = self.number;
+        async move {
+            let gone =
+                |_| DataError::Io { volume: number, action: "syncing", why: "its thread ended".into() };
+            asked?.await.map_err(gone)?
+        }
+    }
+
+    fn ask_for_sync(
+        self: &Arc<Self>,
+        pool: &Pool,
+    ) -> Result<oneshot::Receiver<Result<(), DataError>>, DataError> {
+        let (waiter, answered) = oneshot::channel();
+        let mut syncs = self.syncs.lock();
+        if let Some(error) = &syncs.poisoned {
+            return Err(error.clone());
+        }
+        syncs.waiting.push(waiter);
+        let start = !std::mem::replace(&mut syncs.running, true);
+        drop(syncs);
+        if start {
+            let volume = Arc::clone(self);
+            pool.run(move || volume.run_syncs());
+        }
+        Ok(answered)
+    }
+
+    /// Syncs until nobody waits.
+    fn run_syncs(&self) {
+        loop {
+            let waiting = {
+                let mut syncs = self.syncs.lock();
+                if syncs.waiting.is_empty() || syncs.poisoned.is_some() {
+                    syncs.running = false;
+                    return;
+                }
+                std::mem::take(&mut syncs.waiting)
+            };
+            let outcome = self.sync_now();
+            for waiter in waiting {
+                drop(waiter.send(outcome.clone()));
+            }
+        }
+    }
+
+    /// Syncs on this thread. A failure poisons the volume.
+    pub(super) fn sync_now(&self) -> Result<(), DataError> {
+        if let Some(error) = self.poisoned() {
+            return Err(error);
+        }
+        let synced = durable::sync_data(&self.file).and_then(|()| {
+            if !self.named.load(Ordering::Acquire) {
+                durable::sync_name(&self.path)?;
+                self.named.store(true, Ordering::Release);
+            }
+            Ok(())
+        });
+        synced.map_err(|error| {
+            let error = self.error("syncing", &error);
+            self.poison(&error);
+            error
+        })
+    }
+
+    /// Gives the bytes of `range` back to the file system; on stable storage after the next sync.
+    pub(super) fn punch(&self, range: &Range<u64>) -> Result<(), DataError> {
+        let mode = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        retry(|| fallocate(&self.file, mode, range.start, range.end - range.start))
+            .map_err(|error| self.error("punching", &error.into()))
+    }
+
+    /// Takes room for `range` on the file system. `false` when the file system cannot promise room.
+    pub(super) fn preallocate(&self, range: &Range<u64>) -> Result<bool, Errno> {
+        match retry(|| fallocate(&self.file, FallocateFlags::KEEP_SIZE, range.start, range.end - range.start))
+        {
+            Ok(()) => Ok(true),
+            Err(Errno::OPNOTSUPP) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The ranges that hold written bytes, also those that are not on stable storage yet.
+    ///
+    /// Room that was taken and never written is not among them.
+    pub(super) fn written(&self) -> Result<Vec<Range<u64>>, DataError> {
+        let mut ranges = Vec::new();
+        let mut from = 0;
+        while let Some(start) = self.seek(SeekFrom::Data(from))? {
+            let end = self.seek(SeekFrom::Hole(start))?.unwrap_or(start + 1);
+            ranges.push(start..end);
+            from = end;
+        }
+        Ok(ranges)
+    }
+
+    /// Whether not a single byte is written in it.
+    pub(super) fn is_empty(&self) -> Result<bool, DataError> {
+        Ok(self.seek(SeekFrom::Data(0))?.is_none())
+    }
+
+    fn seek(&self, to: SeekFrom) -> Result<Option<u64>, DataError> {
+        match seek(&self.file, to) {
+            Ok(offset) => Ok(Some(offset)),
+            // No data behind this offset.
+            Err(Errno::NXIO) => Ok(None),
+            Err(error) => Err(self.error("looking for holes in", &error.into())),
+        }
+    }
+
+    /// Its length and the room that it takes, in bytes.
+    pub(super) fn extent_on_disk(&self) -> Result<(u64, u64), DataError> {
+        use std::os::unix::fs::MetadataExt;
+        let metadata = self.file.metadata().map_err(|error| self.error("looking at", &error))?;
+        Ok((metadata.len(), metadata.blocks() * 512))
+    }
+}
+
+/// Calls again what a signal interrupted.
+pub(super) fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
+    loop {
+        match call() {
+            Err(Errno::INTR) => {}
+            outcome => return outcome,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Every sync, rename and removal that has to survive a power cut.
+//!
+//! A file is on stable storage only after its own sync, and its name only after a sync of its
+//! folder. Nobody else in this crate calls either, so that no caller can forget the second half.
+#![expect(clippy::disallowed_methods, reason = "this is the room that syncs and renames")]
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::Path;
+
+/// Puts the bytes of `file`, and what is needed to find them, on stable storage.
+pub(crate) fn sync_data(file: &File) -> io::Result<()> {
+    #[cfg(test)]
+    faults::check(file)?;
+    file.sync_data()
+}
+
+/// Puts the names in `folder` on stable storage.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Puts the name of `path` in its folder on stable storage.
+pub(crate) fn sync_name(path: &Path) -> io::Result<()> {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => sync_folder(Path::new(".")),
+        Some(parent) => sync_folder(parent),
+        None => Ok(()),
+    }
+}
+
+/// Makes `path` a folder, with the folders above it; fine when it is there.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        make_folder(parent)?;
+    }
+    match fs::create_dir(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => sync_name(path),
+    }
+}
+
+/// Name ending of a file that is about to take another's place.
+pub(crate) const NEW: &str = "new";
+
+/// Gives `path` the content `bytes`: after a power cut it is the old one or the new one, whole.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let fresh = path.with_extension(NEW);
+    let mut file = File::create(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    sync_name(path)
+}
+
+/// Removes the file `path`; fine when it is gone.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => sync_name(path),
+    }
+}
+
+/// Syncs that fail on purpose, for tests.
+#[cfg(test)]
+pub(crate) mod faults {
+    use std::collections::BTreeMap;
+    use std::fs::File;
+    use std::io;
+    use std::os::unix::fs::MetadataExt;
+
+    use parking_lot::Mutex;
+
+    static FAILING: Mutex<BTreeMap<(u64, u64), u32>> = Mutex::new(BTreeMap::new());
+
+    /// Syncs of one file fail until this is dropped.
+    pub(crate) struct Failing((u64, u64));
+
+    /// Lets every sync of `file` fail from now on.
+    pub(crate) fn fail_syncs_of(file: &File) -> Failing {
+        FAILING.lock().insert(identity(file), 0);
+        Failing(identity(file))
+    }
+
+    impl Failing {
+        /// How many syncs were tried since they fail.
+        pub(crate) fn tried(&self) -> u32 {
+            FAILING.lock().get(&self.0).copied().unwrap_or(0)
+        }
+    }
+
+    impl Drop for Failing {
+        fn drop(&mut self) {
+            // Another file may get the same number later.
+            FAILING.lock().remove(&self.0);
+        }
+    }
+
+    pub(super) fn check(file: &File) -> io::Result<()> {
+        match FAILING.lock().get_mut(&identity(file)) {
+            Some(tried) => {
+                *tried += 1;
+                Err(io::Error::from_raw_os_error(5))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn identity(file: &File) -> (u64, u64) {
+        let metadata = file.metadata().expect("an open file has metadata");
+        (metadata.dev(), metadata.ino())
+    }
+}

@@ -1,0 +1,307 @@
+//! What a data directory is: its marker, its lock, its clean-stop marker.
+//!
+//! Whatever is not ours, or newer than we are, is refused before anything is touched: a program that
+//! "repairs" what it does not understand destroys it. `docs/format.md` describes the bytes.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use drystone_core::checksum::crc64;
+use drystone_core::world::Entropy;
+use rustix::fs::{FlockOperation, flock};
+
+use crate::durable;
+
+/// Why a data directory was not opened. Nothing was changed, unless an input or output error says so.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{} is in use by another process; stop that one, or choose another directory", dir.display())]
+    InUse {
+        /// The data directory.
+        dir: PathBuf,
+    },
+    /// The directory holds something else.
+    #[error(
+        "{} is not empty and is no Drystone data directory (it has no FORMAT file, but has {found}); \
+         nothing was changed; choose an empty or a new directory",
+        dir.display()
+    )]
+    NotOurs {
+        /// The directory.
+        dir: PathBuf,
+        /// One thing that is in it.
+        found: String,
+    },
+    /// The directory has a format that this program does not know.
+    #[error(
+        "{} has data format {found}, and this program knows format {known} only; nothing was changed; \
+         use the version of Drystone that wrote it, or a newer one",
+        dir.display()
+    )]
+    UnknownFormat {
+        /// The data directory.
+        dir: PathBuf,
+        /// What its marker says.
+        found: String,
+        /// What this program knows.
+        known: u32,
+    },
+    /// A small file of the directory is damaged.
+    #[error("{} is damaged: {why}; nothing was changed; restore it from a backup", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The engine of the metadata refused.
+    #[error("the metadata in {} cannot be opened: {why}", path.display())]
+    Metadata {
+        /// The engine's folder.
+        path: PathBuf,
+        /// The engine's reason.
+        why: String,
+    },
+    /// The operating system refused.
+    #[error("{action} {} failed: {source}", path.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// With which file or folder.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: io::Error,
+    },
+}
+
+/// Turns an input or output error at `path` into an [`OpenError`].
+pub(crate) fn failed<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> OpenError + 'p {
+    move |source| OpenError::Io { action, path: path.to_owned(), source }
+}
+
+/// Version of the data directory that this program writes and reads.
+const FORMAT_VERSION: u32 = 1;
+/// Version of the clean-stop marker.
+const CLEAN_VERSION: u32 = 1;
+
+const FORMAT: &str = "FORMAT";
+const LOCK: &str = "LOCK";
+const CLEAN: &str = "CLEAN";
+
+/// What may lie in a directory that is about to become a data directory: what a file system makes by
+/// itself, and what a process leaves behind that ended while it made one.
+const HARMLESS: [&str; 3] = ["lost+found", LOCK, "FORMAT.new"];
+
+/// A data directory that this process owns until the value is dropped.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    path: PathBuf,
+    installation: String,
+    /// Holds the `flock`: closing the file lets go of it.
+    _lock: File,
+}
+
+/// How the last process that used a directory ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LastStop {
+    /// In order, or there was none.
+    Clean,
+    /// By a crash, a kill or a power cut.
+    Unclean,
+}
+
+impl Directory {
+    /// Opens the data directory `path`, or makes it there.
+    pub(crate) fn open(path: &Path, entropy: &dyn Entropy) -> Result<(Self, LastStop), OpenError> {
+        // Looked at before the lock file is made, so that a refused directory stays untouched.
+        let found = read_format(path)?;
+        if found.is_none() {
+            durable::make_folder(path).map_err(failed("making the folder", path))?;
+        }
+        let lock = lock(path)?;
+        // Another process may have made the directory between the two looks.
+        let (installation, fresh) = match read_format(path)? {
+            Some(installation) => (installation, false),
+            None => (make_format(path, entropy)?, true),
+        };
+        let directory = Self { path: path.to_owned(), installation, _lock: lock };
+        let stop = if fresh || directory.is_clean()? { LastStop::Clean } else { LastStop::Unclean };
+        Ok((directory, stop))
+    }
+
+    /// The folder of the metadata engine.
+    pub(crate) fn meta(&self) -> PathBuf {
+        self.path.join("meta")
+    }
+
+    /// The folder of the volumes.
+    pub(crate) fn volumes(&self) -> PathBuf {
+        self.path.join("volumes")
+    }
+
+    /// The file that keeps room for metadata.
+    pub(crate) fn ballast(&self) -> PathBuf {
+        self.path.join("ballast")
+    }
+
+    fn is_clean(&self) -> Result<bool, OpenError> {
+        let path = self.path.join(CLEAN);
+        let Some(sheet) = Sheet::read(&path)? else { return Ok(false) };
+        sheet.expect("clean", CLEAN_VERSION, &path)?;
+        // The marker of another directory, copied here with other files, says nothing about this one.
+        Ok(sheet.field("installation", &path)? == self.installation)
+    }
+
+    /// From here on a crash leaves traces: takes the clean-stop marker away.
+    pub(crate) fn mark_in_use(&self) -> Result<(), OpenError> {
+        let path = self.path.join(CLEAN);
+        durable::remove(&path).map_err(failed("removing", &path))
+    }
+
+    /// Everything is finished and synced: writes the clean-stop marker.
+    pub(crate) fn mark_clean(&self) -> io::Result<()> {
+        let sheet = Sheet::new("clean", CLEAN_VERSION).with("installation", &self.installation);
+        durable::replace(&self.path.join(CLEAN), &sheet.to_bytes())
+    }
+}
+
+/// The installation id of the data directory `path`; `None` when one can be made there.
+fn read_format(path: &Path) -> Result<Option<String>, OpenError> {
+    let file = path.join(FORMAT);
+    if let Some(sheet) = Sheet::read(&file)? {
+        if sheet.kind != "format" || sheet.version != FORMAT_VERSION {
+            let found = format!("\"{} {}\"", sheet.kind, sheet.version);
+            return Err(OpenError::UnknownFormat { dir: path.to_owned(), found, known: FORMAT_VERSION });
+        }
+        return sheet.field("installation", &file).map(Some);
+    }
+    let entries = match fs::read_dir(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        entries => entries.map_err(failed("reading the folder", path))?,
+    };
+    for entry in entries {
+        let name = entry.map_err(failed("reading the folder", path))?.file_name();
+        if !HARMLESS.iter().any(|harmless| name == *harmless) {
+            let found = name.to_string_lossy().into_owned();
+            return Err(OpenError::NotOurs { dir: path.to_owned(), found });
+        }
+    }
+    Ok(None)
+}
+
+fn make_format(path: &Path, entropy: &dyn Entropy) -> Result<String, OpenError> {
+    let mut id = [0; 16];
+    entropy.fill(&mut id);
+    let installation = format!("{:032x}", u128::from_be_bytes(id));
+    let sheet = Sheet::new("format", FORMAT_VERSION).with("installation", &installation);
+    let file = path.join(FORMAT);
+    durable::replace(&file, &sheet.to_bytes()).map_err(failed("writing", &file))?;
+    Ok(installation)
+}
+
+fn lock(path: &Path) -> Result<File, OpenError> {
+    let file = path.join(LOCK);
+    let lock = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&file)
+        .map_err(failed("opening", &file))?;
+    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(lock),
+        Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse { dir: path.to_owned() }),
+        Err(error) => Err(failed("locking", &file)(error.into())),
+    }
+}
+
+/// A small file of text lines with a marker, a version and a check.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Sheet {
+    kind: String,
+    version: u32,
+    fields: Vec<(String, String)>,
+}
+
+/// Longest sheet that is read, in bytes: those of this program have less than 200.
+const SHEET_BYTES_MAX: u64 = 4096;
+
+impl Sheet {
+    pub(crate) fn new(kind: &str, version: u32) -> Self {
+        Self { kind: kind.into(), version, fields: Vec::new() }
+    }
+
+    /// Adds a field; the order counts.
+    pub(crate) fn with(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+        self.fields.push((name.into(), format!("{value}")));
+        self
+    }
+
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let mut text = format!("drystone {} {}\n", self.kind, self.version);
+        for (name, value) in &self.fields {
+            text.extend([name, " ", value, "\n"]);
+        }
+        let check = crc64(text.as_bytes());
+        [text, format!("check {check:016x}\n")].concat().into_bytes()
+    }
+
+    /// Reads the sheet at `path`; `None` when there is no such file.
+    pub(crate) fn read(path: &Path) -> Result<Option<Self>, OpenError> {
+        let damaged = |why: &str| OpenError::Damaged { path: path.to_owned(), why: why.into() };
+        match fs::metadata(path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("reading", path)(error)),
+            Ok(metadata) if metadata.len() > SHEET_BYTES_MAX => return Err(damaged("it is too long")),
+            Ok(_) => {}
+        }
+        let bytes = fs::read(path).map_err(failed("reading", path))?;
+        Self::parse(&bytes).map(Some).map_err(damaged)
+    }
+
+    fn parse(bytes: &[u8]) -> Result<Self, &'static str> {
+        let text = str::from_utf8(bytes).map_err(|_| "it is not text")?;
+        let marker = text.lines().next().and_then(|line| line.strip_prefix("drystone "));
+        let (kind, version) = marker
+            .and_then(|marker| marker.split_once(' '))
+            .ok_or("it does not begin with Drystone's marker")?;
+        let version = version.parse().map_err(|_| "its version is no number")?;
+        let (body, check) = text.rsplit_once("check ").ok_or("its check is missing")?;
+        if check.strip_suffix('\n') != Some(format!("{:016x}", crc64(body.as_bytes())).as_str()) {
+            return Err("its check does not match");
+        }
+        let fields = body.lines().skip(1).map(|line| line.split_once(' ').ok_or("a line has no value"));
+        let fields = fields.map(|field| field.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        Ok(Self { kind: kind.to_owned(), version, fields: fields.collect::<Result<_, _>>()? })
+    }
+
+    /// Refuses a sheet of another kind or version.
+    pub(crate) fn expect(&self, kind: &str, version: u32, path: &Path) -> Result<(), OpenError> {
+        if self.kind == kind && self.version == version {
+            return Ok(());
+        }
+        let why = format!("it is \"{} {}\" instead of \"{kind} {version}\"", self.kind, self.version);
+        Err(OpenError::Damaged { path: path.to_owned(), why })
+    }
+
+    /// The value of the field `name`.
+    pub(crate) fn field(&self, name: &str, path: &Path) -> Result<String, OpenError> {
+        let found = self.fields.iter().find(|(field, _)| field == name);
+        found.map(|(_, value)| value.clone()).ok_or_else(|| OpenError::Damaged {
+            path: path.to_owned(),
+            why: format!("it has no field \"{name}\""),
+        })
+    }
+
+    /// The value of the field `name` as a number.
+    pub(crate) fn number(&self, name: &str, path: &Path) -> Result<u64, OpenError> {
+        self.field(name, path)?.parse().map_err(|_| OpenError::Damaged {
+            path: path.to_owned(),
+            why: format!("its field \"{name}\" is no number"),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

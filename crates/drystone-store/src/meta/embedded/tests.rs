@@ -1,0 +1,133 @@
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use drystone_core::data::door::Pending;
+use drystone_core::meta::door::{Tx, Verdict};
+use drystone_sim::doors;
+use drystone_sim::wait::wait;
+use tempfile::TempDir;
+
+use super::*;
+
+fn temp() -> TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn open_with(dir: &Path, fatal: Fatal) -> Embedded {
+    let room = Arc::new(Room::open(dir, dir.join("ballast")).expect("the room opens"));
+    Embedded::open(EmbeddedOptions { path: &dir.join("meta"), room, fatal }).expect("the engine opens")
+}
+
+fn open(dir: &Path) -> Arc<dyn Meta> {
+    Arc::new(open_with(dir, Arc::new(|_| {})))
+}
+
+fn commit(
+    meta: &Arc<dyn Meta>,
+    decide: impl FnMut(&mut dyn Tx) -> Result<(), MetaError> + Send + 'static,
+) -> Result<(), MetaError> {
+    wait(meta.commit(Vec::<Pending>::new(), decide)).map_err(|(error, _)| error)
+}
+
+#[test]
+fn embedded_meta_behaves() {
+    doors::meta::all(&|| {
+        let dir = temp();
+        (open(dir.path()), Box::new(dir))
+    });
+}
+
+#[test]
+fn everything_settled_is_there_after_reopening() {
+    let dir = temp();
+    for round in 0..5_u32 {
+        let meta = open(dir.path());
+        let view = meta.snapshot();
+        for earlier in 0..round {
+            for row in 0..50_u32 {
+                let key = [earlier.to_be_bytes(), row.to_be_bytes()].concat();
+                let value = view.get(&key).expect("reads").expect("a settled row is there");
+                assert_eq!(value.len(), 100 * row as usize);
+            }
+        }
+        drop(view);
+        for row in 0..50_u32 {
+            let key = [round.to_be_bytes(), row.to_be_bytes()].concat();
+            commit(&meta, move |tx| {
+                tx.put(key.clone(), vec![1; 100 * row as usize]);
+                Ok(())
+            })
+            .expect("commits");
+        }
+    }
+}
+
+#[test]
+fn an_unfinished_folder_is_made_again() {
+    let dir = temp();
+    std::fs::create_dir(dir.path().join("meta")).expect("made");
+    std::fs::write(dir.path().join("meta/0.jnl"), "half").expect("written");
+    let meta = open(dir.path());
+    commit(&meta, |tx| {
+        tx.put(b"a".to_vec(), b"1".to_vec());
+        Ok(())
+    })
+    .expect("commits");
+}
+
+#[test]
+fn a_panic_is_told_once() {
+    let dir = temp();
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let count = Arc::new(AtomicUsize::new(0));
+    let fatal: Fatal = {
+        let (told, count) = (Arc::clone(&told), Arc::clone(&count));
+        Arc::new(move |why: &str| {
+            count.fetch_add(1, Ordering::SeqCst);
+            told.lock().expect("not poisoned").push(why.to_owned());
+        })
+    };
+    let meta: Arc<dyn Meta> = Arc::new(open_with(dir.path(), fatal));
+    for _ in 0..3 {
+        let outcome = commit(&meta, |_| panic!("the test panics on purpose"));
+        assert!(matches!(outcome, Err(MetaError::Poisoned(_))), "{outcome:?}");
+    }
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    assert!(told.lock().expect("not poisoned").concat().contains("panicked"));
+}
+
+#[test]
+fn a_closed_engine_settles_what_comes_late() {
+    let dir = temp();
+    let engine = Arc::new(open_with(dir.path(), Arc::new(|_| {})));
+    engine.close();
+    let meta: Arc<dyn Meta> = engine;
+    let outcome = commit(&meta, |_| Ok(()));
+    assert!(matches!(outcome, Err(MetaError::Poisoned(_))), "{outcome:?}");
+    assert_eq!(meta.snapshot().get(b"a").expect("readers go on"), None);
+}
+
+/// A command that owns its store.
+struct Owner(Option<Arc<dyn Meta>>, Option<futures_channel::oneshot::Sender<()>>);
+impl Command for Owner {
+    fn run(&mut self, _: &mut dyn Tx) -> Verdict {
+        Verdict::Refuse
+    }
+    fn settle(mut self: Box<Self>, _: Result<(), MetaError>) {
+        drop(self.0.take());
+        let _ = self.1.take().map(|done| done.send(()));
+    }
+}
+
+#[test]
+fn a_store_may_be_dropped_by_the_command_that_it_settles() {
+    let dir = temp();
+    let meta = open(dir.path());
+    let last = Arc::clone(&meta);
+    let (done, end) = futures_channel::oneshot::channel::<()>();
+    // Either this thread or the lane drops the last handle; neither may hang.
+    let submitted = meta.submit(Box::new(Owner(Some(last), Some(done))));
+    wait(submitted);
+    drop(meta);
+    wait(end).expect("the command was settled");
+}

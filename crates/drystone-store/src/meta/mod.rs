@@ -1,0 +1,7 @@
+//! The metadata door on disk: one engine, one lane.
+
+mod lane;
+mod embedded;
+
+pub(crate) use embedded::{Embedded, EmbeddedOptions};
+pub(crate) use lane::Fatal;

@@ -1,0 +1,205 @@
+//! Room for metadata on a full file system.
+//!
+//! Deleting and aborting must work when the disk is full, and both write metadata before they give
+//! anything back. So extents are refused while some room is left, and when somebody else takes even
+//! that, a preallocated file, the ballast, is given up. Without it the first full disk would poison
+//! the metadata engine: a journal write that fails in the middle cannot be taken back.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+use rustix::fs::{FallocateFlags, fallocate, fstatvfs};
+
+use crate::durable;
+use crate::format::{OpenError, failed};
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+/// The ballast is this part of the file system ...
+const BALLAST_SHARE: u64 = 64;
+/// ... but not less: a flush of the smallest memtable (1 MiB), twice, and as much for the journal.
+const BALLAST_BYTES_MIN: u64 = 4 * MIB;
+/// ... and not more: a flush of the largest memtable (12 MiB), four times, and some journal.
+const BALLAST_BYTES_MAX: u64 = 64 * MIB;
+
+/// What metadata keeps beside the ballast for the files that a compaction writes before it removes
+/// the old ones, in ballasts.
+const MARGIN_BALLASTS: u64 = 2;
+
+/// A commit is refused when less than this would be left beside a whole memtable on its way to disk.
+const FLOOR_BYTES: u64 = 512 * KIB;
+
+/// Bytes that the engine writes for one byte of a commit, at most: journal now, table later.
+const WRITTEN_PER_BYTE: u64 = 2;
+
+/// Sizes that follow from the size of the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    /// Size of the ballast, in bytes.
+    pub(crate) ballast: u64,
+    /// Room beside the ballast that no extent may take, in bytes.
+    pub(crate) margin: u64,
+    /// Size at which the engine writes a memtable to disk, in bytes.
+    pub(crate) memtable: u64,
+}
+
+impl Sizes {
+    fn of(total: u64) -> Self {
+        let ballast = (total / BALLAST_SHARE).clamp(BALLAST_BYTES_MIN, BALLAST_BYTES_MAX) / 4096 * 4096;
+        Self { ballast, margin: MARGIN_BALLASTS * ballast, memtable: (ballast / 4).clamp(MIB, 12 * MIB) }
+    }
+}
+
+/// The room on the file system of a data directory.
+pub(crate) struct Room {
+    /// The folder that is asked how much room there is.
+    folder: File,
+    path: PathBuf,
+    sizes: Sizes,
+    ballast: Mutex<Ballast>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ballast {
+    /// It takes its room.
+    Kept,
+    /// Its room went to the metadata.
+    GivenUp,
+}
+
+/// What the file system says, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Free {
+    /// Size of the file system.
+    pub(crate) total: u64,
+    /// What this process may still take.
+    pub(crate) free: u64,
+}
+
+impl Room {
+    /// Looks at the file system of the folder `dir` and makes the ballast `path` if there is room.
+    pub(crate) fn open(dir: &Path, path: PathBuf) -> Result<Self, OpenError> {
+        let folder = File::open(dir).map_err(failed("opening the folder", dir))?;
+        let stat = fstatvfs(&folder).map_err(|error| failed("asking for the room of", dir)(error.into()))?;
+        let sizes = Sizes::of(stat.f_blocks * stat.f_frsize);
+        let room = Self { folder, path, sizes, ballast: Mutex::new(Ballast::GivenUp) };
+        let mut ballast = room.ballast.lock();
+        if std::fs::metadata(&room.path).is_ok_and(|metadata| metadata.blocks() * 512 >= sizes.ballast) {
+            *ballast = Ballast::Kept;
+        } else {
+            room.remake(&mut ballast);
+        }
+        drop(ballast);
+        Ok(room)
+    }
+
+    pub(crate) fn sizes(&self) -> Sizes {
+        self.sizes
+    }
+
+    /// Asks the file system.
+    pub(crate) fn free(&self) -> std::io::Result<Free> {
+        let stat = fstatvfs(&self.folder)?;
+        Ok(Free { total: stat.f_blocks * stat.f_frsize, free: stat.f_bavail * stat.f_frsize })
+    }
+
+    /// What extents may take: what is free without the metadata's share.
+    pub(crate) fn for_extents(&self) -> std::io::Result<Free> {
+        let Free { total, free } = self.free()?;
+        // A ballast that was given up comes back before extents do.
+        let missing = if *self.ballast.lock() == Ballast::GivenUp { self.sizes.ballast } else { 0 };
+        Ok(Free { total, free: free.saturating_sub(self.sizes.margin + missing) })
+    }
+
+    /// Lets a commit of `bytes` pass, giving up the ballast for it if it must.
+    ///
+    /// # Errors
+    /// Says why there is not even that much room.
+    pub(crate) fn for_commit(&self, bytes: u64) -> Result<(), String> {
+        let ask = || self.free().map_err(|error| format!("asking the file system failed: {error}"));
+        let needed = self.sizes.memtable + FLOOR_BYTES + bytes * WRITTEN_PER_BYTE;
+        let mut free = ask()?.free;
+        let mut ballast = self.ballast.lock();
+        match *ballast {
+            Ballast::Kept if free < needed => {
+                self.give_up(&mut ballast);
+                free = ask()?.free;
+            }
+            Ballast::GivenUp => self.remake(&mut ballast),
+            Ballast::Kept => {}
+        }
+        if free >= needed {
+            return Ok(());
+        }
+        Err(format!("{free} bytes are free and {needed} are needed; free some space on this file system"))
+    }
+
+    fn give_up(&self, ballast: &mut Ballast) {
+        // Emptied and synced rather than removed: its blocks can be used once that is committed, and
+        // a file system without a free block may not be able to change a folder.
+        let emptied = File::options().write(true).open(&self.path).and_then(|file| {
+            file.set_len(0)?;
+            durable::sync_data(&file)
+        });
+        match emptied {
+            Ok(()) => {
+                tracing::warn!(bytes = self.sizes.ballast, "the file system is full: gave up the ballast");
+            }
+            Err(error) => tracing::error!(%error, "the ballast could not be given up"),
+        }
+        *ballast = Ballast::GivenUp;
+    }
+
+    /// Makes the ballast again if that leaves the metadata its margin.
+    fn remake(&self, ballast: &mut Ballast) {
+        let enough = self.free().is_ok_and(|now| now.free >= 2 * self.sizes.ballast + self.sizes.margin);
+        if !enough {
+            return;
+        }
+        let made =
+            OpenOptions::new().create(true).truncate(false).write(true).open(&self.path).and_then(|file| {
+                fallocate(&file, FallocateFlags::empty(), 0, self.sizes.ballast)?;
+                durable::sync_data(&file)?;
+                durable::sync_name(&self.path)
+            });
+        match made {
+            Ok(()) => *ballast = Ballast::Kept,
+            Err(error) => tracing::warn!(%error, "the ballast could not be made"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_follow_the_file_system() {
+        let of = |total| {
+            let Sizes { ballast, margin, memtable } = Sizes::of(total);
+            (ballast / KIB, margin / KIB, memtable / KIB)
+        };
+        assert_eq!(of(64 * MIB), (4_096, 8_192, 1_024));
+        assert_eq!(of(1024 * MIB), (16_384, 32_768, 4_096));
+        assert_eq!(of(100 * 1024 * MIB), (65_536, 131_072, 12_288));
+    }
+
+    #[test]
+    fn the_ballast_takes_its_room_and_gives_it_back() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("ballast");
+        let blocks = || std::fs::metadata(&path).expect("it is there").blocks() * 512;
+        let room = Room::open(dir.path(), path.clone()).expect("opens");
+        assert!(blocks() >= room.sizes().ballast);
+        room.give_up(&mut room.ballast.lock());
+        assert_eq!(blocks(), 0);
+        // The next commit finds room in plenty and makes it again.
+        room.for_commit(1).expect("there is room");
+        assert!(blocks() >= room.sizes().ballast);
+        let refused = room.for_commit(u64::MAX / 4).expect_err("so much there is not");
+        assert!(refused.contains("are needed"), "{refused}");
+    }
+}
