@@ -71,16 +71,24 @@ impl Store {
         self.work.raise();
     }
 
-    /// Gives back freed bytes whenever there are some, for ever. Run one such worker per store.
+    /// Does what is left to do after an answer, whenever there is something, for ever: frees the
+    /// uploads of deleted buckets whose client went away, gives back freed bytes, forgets completions
+    /// that are too old to be repeated. Run one such worker per store.
     ///
     /// A failure is logged and tried again with the next wake.
     pub async fn work(&self) {
         loop {
             self.work.raised().await;
-            if let Err(error) = self.give_back().await {
+            if let Err(error) = self.work_once().await {
                 tracing::error!(error = %Chain(&error), "freed bytes could not be given back; trying again later");
             }
         }
+    }
+
+    async fn work_once(&self) -> Result<(), Error> {
+        self.free_all_condemned().await?;
+        self.give_back().await?;
+        self.forget_old_completions().await
     }
 
     /// Runs an operation's one commit. Extents that stay without an owner are freed before the
@@ -99,19 +107,24 @@ impl Store {
         }
     }
 
-    /// As [`Store::commit`], for operations that may put extents on the reclaim list.
+    /// As [`Store::commit`], for operations that may put extents on the reclaim list. The worker is
+    /// woken after the command has settled, also when its caller went away before that.
     pub(crate) async fn commit_and_give_back<T, F>(
         &self,
         pending: Vec<Pending>,
-        decide: F,
+        mut decide: F,
     ) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnMut(&mut dyn Tx) -> Result<T, Error> + Send + 'static,
     {
-        let outcome = self.commit(pending, decide).await;
-        self.work.raise();
-        outcome
+        let wakes = RaiseOnDrop(Arc::clone(&self.work));
+        let decide_and_wake = move |tx: &mut dyn Tx| {
+            // Named here so that the closure owns it: it is dropped with the settled command.
+            let _ = &wakes;
+            decide(tx)
+        };
+        self.commit(pending, decide_and_wake).await
     }
 
     async fn free_unowned(&self, unowned: Vec<Pending>) {
@@ -160,6 +173,15 @@ impl std::fmt::Display for Chain<'_> {
 struct Signal {
     raised: AtomicBool,
     waiting: AtomicWaker,
+}
+
+/// Raises the signal when it goes, whoever drops it.
+struct RaiseOnDrop(Arc<Signal>);
+
+impl Drop for RaiseOnDrop {
+    fn drop(&mut self) {
+        self.0.raise();
+    }
 }
 
 impl Signal {

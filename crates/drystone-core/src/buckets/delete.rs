@@ -3,7 +3,8 @@
 //! S3 lets a bucket with uploads in progress be deleted. One transaction takes the bucket away and
 //! condemns its id, so that no upload of it can be listed, continued or completed any more, also
 //! not in a new bucket of the same name. Then its uploads are freed in bounded transactions. If the
-//! process ends in between, the next start goes on with the condemned id.
+//! client goes away in between, the worker goes on with the condemned id; if the process ends, the
+//! next start does.
 
 use crate::access::Caller;
 use crate::error::Error;
@@ -26,7 +27,7 @@ impl Store {
     pub async fn delete_bucket(&self, caller: &Caller, name: &BucketName) -> Result<(), Error> {
         let (caller, name) = (caller.clone(), name.clone());
         let id = self
-            .commit(Vec::new(), move |tx: &mut dyn Tx| {
+            .commit_and_give_back(Vec::new(), move |tx: &mut dyn Tx| {
                 let bucket = bucket_for(tx, &name, &caller)?;
                 let objects = Within::prefix(tables::current(bucket.id, ""));
                 if tx.scan(objects.range(), Order::Ascending).next().transpose()?.is_some() {
@@ -52,7 +53,7 @@ impl Store {
         }
     }
 
-    /// Goes on with bucket deletions that the end of an earlier process cut short.
+    /// Goes on with bucket deletions that were cut short.
     pub(crate) async fn free_all_condemned(&self) -> Result<(), Error> {
         let condemned: Vec<u64> = {
             let view = self.meta.snapshot();

@@ -17,6 +17,10 @@ use crate::store::{SMALL_BODY_BYTES_MAX, Store};
 /// Bytes that are gathered before they are written.
 const BATCH_BYTES: usize = 512 * 1024;
 
+/// Pieces that are gathered before they are written: a client that cuts its body into single bytes
+/// must not make a batch cost many times its bytes. As many as one vectored write takes.
+const BATCH_PIECES: usize = 1024;
+
 /// What was received, besides where it is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received {
@@ -133,7 +137,7 @@ impl Batches {
     async fn next(&mut self, body: &mut std::pin::Pin<Box<dyn body::Body>>) -> Result<Vec<Bytes>, BodyError> {
         let mut batch = Vec::new();
         let mut gathered = 0;
-        while self.left > 0 && gathered < BATCH_BYTES {
+        while self.left > 0 && gathered < BATCH_BYTES && batch.len() < BATCH_PIECES {
             let Some(piece) = body::next(body).await.transpose()? else {
                 let received = self.announced - self.left;
                 return Err(BodyError::Incomplete { received, announced: self.announced });

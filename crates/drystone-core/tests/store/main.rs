@@ -23,3 +23,17 @@ mod objects;
 mod listing;
 #[cfg(test)]
 mod upload_listing;
+#[cfg(test)]
+mod copies;
+#[cfg(test)]
+mod bodies;
+#[cfg(test)]
+mod uploads;
+#[cfg(test)]
+mod completion;
+#[cfg(test)]
+mod checksums;
+#[cfg(test)]
+mod races;
+#[cfg(test)]
+mod departures;

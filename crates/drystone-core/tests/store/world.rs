@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -107,13 +108,26 @@ impl World {
 
     /// Runs an operation to its end, with the lane behind it.
     pub(crate) fn run<T>(&self, operation: impl Future<Output = T>) -> T {
-        let mut task = Task::new(operation);
+        self.finish(Task::new(operation))
+    }
+
+    /// Puts an operation into the test's hands.
+    pub(crate) fn start<T, F>(&self, operation: impl FnOnce(Arc<Store>) -> F) -> Task<'static, T>
+    where
+        F: Future<Output = T> + 'static,
+    {
+        Task::new(operation(Arc::clone(&self.store)))
+    }
+
+    /// Runs a task to its end, with the lane behind it.
+    ///
+    /// # Panics
+    /// When it waits for something that nobody will do.
+    pub(crate) fn finish<T>(&self, mut task: Task<'_, T>) -> T {
         loop {
             if !task.is_woken() {
                 assert!(self.run_lane(), "the operation waits for ever");
-                continue;
-            }
-            if let std::task::Poll::Ready(outcome) = task.poll() {
+            } else if let Poll::Ready(outcome) = task.poll() {
                 return outcome;
             }
         }
