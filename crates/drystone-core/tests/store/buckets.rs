@@ -5,7 +5,7 @@ use drystone_core::buckets::list::ListBuckets;
 use drystone_core::objects::list::{From, ListObjects};
 use drystone_core::uploads::list::{ListUploads, UploadsFrom};
 
-use crate::world::{BUCKET, World, bucket, complete, owner, part, put, refusal, stranger};
+use crate::world::{BUCKET, World, bucket, bytes, complete, owner, part, put, refusal, stranger};
 
 fn named(world: &World, request: &ListBuckets) -> (Vec<String>, Option<String>) {
     let page = world.store.list_buckets(&owner(), request).unwrap();
@@ -80,8 +80,8 @@ fn deleting_a_bucket_frees_its_uploads() {
     let world = World::new();
     for name in ["a", "b", "c"] {
         let upload = world.create_upload(name);
-        world.part(&upload, 1, &[7; 100_000]);
-        world.part(&upload, 9, &[8; 50_000]);
+        world.part(&upload, 1, &bytes(100_000, 7));
+        world.part(&upload, 9, &bytes(50_000, 8));
     }
     assert_eq!(world.bytes_in_volumes(), 450_000);
     world.delete_bucket(BUCKET).unwrap();

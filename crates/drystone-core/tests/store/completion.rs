@@ -159,7 +159,7 @@ fn a_part_with_another_tag_is_refused() {
 fn a_part_with_another_checksum_is_refused() {
     for algorithm in Algorithm::ALL {
         check_refused("InvalidPart", |request| {
-            request.parts[0].checksum = Some(checksum(algorithm, b"other"))
+            request.parts[0].checksum = Some(checksum(algorithm, b"other"));
         });
     }
 }
@@ -214,7 +214,7 @@ fn an_announced_checksum_must_be_the_objects() {
         request.checksum = Some(checksum(Algorithm::Crc64Nvme, b"other"));
     });
     check_refused("ChecksumMismatch", |request| {
-        request.checksum = Some(checksum(Algorithm::Sha256, b"other"))
+        request.checksum = Some(checksum(Algorithm::Sha256, b"other"));
     });
     check_refused("ChecksumTypeMismatch", |request| request.checksum_type = Some(ChecksumType::Composite));
 }
@@ -263,7 +263,7 @@ fn an_identical_complete_gets_the_same_answer_again() {
     let world = World::new();
     let (upload, parts, body) = wall(&world);
     let first = world.complete(&upload, &parts);
-    world.clock.forward(Duration::from_secs(3600));
+    world.clock.forward(Duration::from_hours(1));
     for condition in [WriteCondition::None, WriteCondition::IfAbsent] {
         let mut again = CompleteUpload { condition, ..complete(&upload, &parts) };
         assert_eq!(world.try_complete(again.clone()).unwrap(), first);

@@ -37,3 +37,5 @@ mod checksums;
 mod races;
 #[cfg(test)]
 mod departures;
+#[cfg(test)]
+mod reclaim;

@@ -251,7 +251,7 @@ fn n_increments_under_if_match_count_to_n() {
                 in_the_lane(&world, |store| async move { store.put_object(&owner(), request).await })
             })
             .collect();
-        let won = attempts.into_iter().map(|task| world.finish(task)).filter(Result::is_ok).count();
+        let won = attempts.into_iter().filter_map(|task| world.finish(task).ok()).count();
         assert_eq!(won, 1);
         left -= won;
     }

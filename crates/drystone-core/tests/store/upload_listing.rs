@@ -4,7 +4,7 @@ use drystone_core::names::{Timestamp, UploadId};
 use drystone_core::uploads::list::{ListUploads, UploadEntry, UploadsFrom};
 
 use crate::listing::{DELIMITERS, KEYS, PREFIXES, rolled};
-use crate::world::{BUCKET, MORNING, Upload, World, bucket, create, owner};
+use crate::world::{BUCKET, MORNING, Upload, World, bucket, bytes, create, owner};
 
 /// A line of a listing, to compare: a key with the upload's id, or a common prefix.
 type Line = (String, Option<String>);
@@ -200,7 +200,9 @@ fn uploads_that_come_and_go_do_not_disturb_the_others() {
     let (world, uploads) = quarry();
     let mut passing: Vec<Upload> = Vec::new();
     let lines = list_pages(&world, "", None, 3, |(name, _)| {
-        passing.drain(..).for_each(|upload| drop(world.abort(&upload).unwrap()));
+        for upload in passing.drain(..) {
+            world.abort(&upload).unwrap();
+        }
         passing.push(world.create_upload(name));
         passing.push(world.create_upload("a"));
     });
@@ -224,7 +226,7 @@ fn a_listed_upload_says_what_it_holds() {
     let upload = world.create_upload_with(create("stone"));
     world.part(&upload, 3, &[1; 1000]);
     world.clock.set(Timestamp(MORNING.0 + 9000));
-    world.part(&upload, 8, &[1; 20_000]);
+    world.part(&upload, 8, &bytes(20_000, 1));
     world.part(&upload, 3, &[2; 500]);
     let request = ListUploads {
         bucket: bucket(BUCKET),

@@ -4,7 +4,7 @@
 //! it rests, the store verifies itself, and the bytes in the volumes must be exactly those that objects
 //! and uploads name. No test can forget it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
@@ -18,7 +18,7 @@ use drystone_core::checksum::Checksum;
 use drystone_core::data::door::Data;
 use drystone_core::data::memory::MemoryData;
 use drystone_core::error::Error;
-use drystone_core::meta::door::Meta;
+use drystone_core::meta::door::{Meta, Tx};
 use drystone_core::meta::memory::MemoryMeta;
 use drystone_core::names::{AccountId, BucketName, ETag, ObjectKey, PartNumber, Timestamp};
 use drystone_core::objects::ObjectReader;
@@ -58,6 +58,7 @@ pub(crate) struct World {
     pub(crate) data: Arc<dyn Data>,
     lane: Option<Arc<HesitantMeta>>,
     worker: RefCell<Task<'static, ()>>,
+    proven: Cell<bool>,
 }
 
 /// An upload in progress, as a client knows it.
@@ -100,7 +101,7 @@ impl World {
         let store = Arc::new(Store::new(parts));
         let works = Arc::clone(&store);
         let worker = RefCell::new(Task::new(async move { works.work().await }));
-        let world = Self { store, clock, meta, data, lane, worker };
+        let world = Self { store, clock, meta, data, lane, worker, proven: Cell::new(false) };
         world.run(world.store.recover()).expect("an empty store recovers");
         world.create_bucket(BUCKET).expect("the first bucket is new");
         world
@@ -160,6 +161,22 @@ impl World {
         report
     }
 
+    /// What verification finds in a world that the test has damaged. It proves nothing more at its end.
+    pub(crate) fn verify_damaged(&self) -> Report {
+        self.proven.set(true);
+        self.run(self.store.verify(&|_| ())).expect("damage is reported, it does not end the walk")
+    }
+
+    /// Writes rows behind the store's back.
+    pub(crate) fn damage(&self, change: impl FnMut(&mut dyn Tx) + Send + 'static) {
+        let mut change = change;
+        let written = self.meta.commit(Vec::new(), move |tx: &mut dyn Tx| {
+            change(tx);
+            Ok::<_, Error>(())
+        });
+        self.run(written).map_err(|(error, _)| error).expect("memory takes every row");
+    }
+
     /// Bytes that the volumes take.
     pub(crate) fn bytes_in_volumes(&self) -> u64 {
         let allocated = |volume| self.data.allocated(volume).expect("memory answers");
@@ -169,7 +186,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if std::thread::panicking() {
+        if std::thread::panicking() || self.proven.get() {
             return;
         }
         self.settle();
