@@ -98,7 +98,7 @@ impl Authenticator {
         claim.check_time(now)?;
         canonical::check_all_signed(request, &claim.signed_headers, claim.mechanism)?;
         let content_sha256 = canonical::single(&request.headers, "x-amz-content-sha256")?;
-        let payload = match (content_sha256, claim.mechanism) {
+        let payload = match (content_sha256.or(claim.content_sha256.as_deref()), claim.mechanism) {
             (Some(text), _) => text,
             (None, Mechanism::Query) => payload::UNSIGNED,
             (None, Mechanism::Header) => return Err(AuthError::MissingContentSha256),

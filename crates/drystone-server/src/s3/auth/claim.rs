@@ -29,6 +29,8 @@ pub(crate) struct Claim<'a> {
     pub(crate) date: SigningDate,
     /// How long a presigned URL lives, in seconds.
     pub(crate) expires_s: Option<u64>,
+    /// What a presigned URL says of the body, where it says anything.
+    pub(crate) content_sha256: Option<Cow<'a, str>>,
 }
 
 impl<'a> Claim<'a> {

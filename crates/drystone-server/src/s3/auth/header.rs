@@ -43,6 +43,7 @@ pub(crate) fn read<'a>(request: &'a Parts, authorization: &'a str) -> Result<Cla
         signature: Cow::Borrowed(signature.ok_or_else(|| malformed("missing Signature."))?),
         date: date(request)?,
         expires_s: None,
+        content_sha256: None,
     })
 }
 

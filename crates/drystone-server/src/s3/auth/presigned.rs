@@ -58,6 +58,7 @@ pub(crate) fn read(query: &str) -> Result<Claim<'_>, AuthError> {
             refuse("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
         })?,
         expires_s: Some(expires_s(&expires)?),
+        content_sha256: once(query, "X-Amz-Content-Sha256")?.map(uri::decode).transpose()?,
     })
 }
 
@@ -79,15 +80,23 @@ fn expires_s(text: &str) -> Result<u64, AuthError> {
 
 /// The decoded value of a parameter that must be there once, with a value.
 fn required<'a>(query: &'a str, name: &str) -> Result<Cow<'a, str>, AuthError> {
-    let mut values = parameters(query).filter(|(given, _)| *given == name).map(|(_, value)| value);
-    match (values.next(), values.next()) {
-        (Some(value), None) if !value.is_empty() => uri::decode(value),
-        (Some(_), Some(_)) => Err(refuse(&format!("{name} must be given only once."))),
+    match once(query, name)? {
+        Some(value) if !value.is_empty() => uri::decode(value),
         _ => Err(refuse(
             "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential, \
              X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
         )),
     }
+}
+
+/// The raw value of a parameter that must not be repeated.
+fn once<'a>(query: &'a str, name: &str) -> Result<Option<&'a str>, AuthError> {
+    let mut values = parameters(query).filter(|(given, _)| *given == name).map(|(_, value)| value);
+    let first = values.next();
+    if values.next().is_some() {
+        return Err(refuse(&format!("{name} must be given only once.")));
+    }
+    Ok(first)
 }
 
 fn refuse(message: &str) -> AuthError {

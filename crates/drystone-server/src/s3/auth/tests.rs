@@ -360,6 +360,22 @@ fn a_presigned_url_may_bring_the_payload_it_was_signed_for() {
     assert!(matches!(authenticate(&request).expect("as signed").payload, Payload::Sha256(_)));
 }
 
+/// Some SDKs put the payload's hash into the URL instead of a header.
+#[test]
+fn a_presigned_url_may_name_its_payload_itself() {
+    let target = format!("/bucket/key?X-Amz-Content-Sha256={EMPTY}");
+    let signing = Signing { target: &target, payload: EMPTY, ..Signing::default() };
+    let mut request = signing.query();
+    assert!(matches!(authenticate(&request).expect("as signed").payload, Payload::Sha256(_)));
+    set(&mut request, "x-amz-content-sha256", "UNSIGNED-PAYLOAD");
+    check(&request, "SignatureDoesNotMatch");
+    let twice = format!("{target}&X-Amz-Content-Sha256=UNSIGNED-PAYLOAD");
+    check(
+        &Signing { target: &twice, payload: EMPTY, ..Signing::default() }.query(),
+        "AuthorizationQueryParametersError",
+    );
+}
+
 #[test]
 fn an_unknown_key_and_a_wrong_secret_look_alike() {
     for place in [Signing::header, Signing::query] {
