@@ -11,7 +11,7 @@ use drystone_core::names::Timestamp;
 use http::Request;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
-use proptest::prelude::*;
+use proptest::prelude::{Just, ProptestConfig, any, prop_assert, prop_assert_eq, prop_oneof, proptest};
 
 use super::*;
 use crate::s3::auth::Authenticator;
