@@ -236,6 +236,11 @@ impl UploadId {
         let time = self.0.iter().take(6).fold(0_u64, |ms, &byte| ms << 8 | u64::from(byte));
         Timestamp(time)
     }
+
+    /// The tie-breaker that the id carries.
+    pub fn tie(&self) -> u64 {
+        self.0.iter().skip(6).take(6).fold(0_u64, |tie, &byte| tie << 8 | u64::from(byte))
+    }
 }
 
 impl fmt::Display for UploadId {
@@ -312,7 +317,7 @@ mod tests {
             assert_eq!(UploadId::parse(&id.to_string()), Some(id));
             assert!(id.to_string().bytes().all(|b| b.is_ascii_alphanumeric()), "no escaping in a URL");
         }
-        assert_eq!(ids[4].initiated(), Timestamp(1 << 40));
+        assert_eq!((ids[4].initiated(), ids[4].tie()), (Timestamp(1 << 40), 5));
     }
 
     #[test]

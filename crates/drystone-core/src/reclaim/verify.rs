@@ -1,24 +1,28 @@
 //! Proof that nothing is missing and nothing is left over.
 //!
 //! Every object and part is read through the same verifying reader as clients use and compared with
-//! its recorded CRC64NVME; every reference is counted against the owners' rows; every byte that the
-//! volumes take is matched with an owner; every usage counter is counted again. It changes nothing.
+//! its recorded CRC64NVME (in this file); every row must have the rows that it leans on, every
+//! reference is counted against the owners' rows, every byte that the volumes take is matched with an
+//! owner, every counter is counted again (in [`rows`]). Damage is named in the report and does not end
+//! the walk. It changes nothing.
+
+mod named;
+mod rows;
 
 use std::collections::HashMap;
 
 use crate::buckets::list::read_name;
 use crate::checksum::{Algorithm, Hasher};
-use crate::data::door::ExtentId;
 use crate::error::Error;
-use crate::meta::door::{MetaError, Order, View};
+use crate::meta::door::{MetaError, Order};
 use crate::meta::records::{
-    BodyPlace, BucketRecord, ExtentRecord, FreedRecord, HeldRecord, ManifestRecord, ObjectRecord, PartRecord,
-    Place, Record, Segment, SmallBodyRecord, UploadRecord, UsageRecord,
+    BodyPlace, BucketRecord, HeldRecord, ManifestRecord, ObjectRecord, PartRecord, Record, Segment,
+    UploadRecord,
 };
 use crate::meta::tables::{self, Table, Within, load};
-use crate::names::UploadId;
+use crate::names::{BucketName, UploadId};
 use crate::objects::ObjectReader;
-use crate::reclaim::recover::{owned_ranges, subtract};
+use crate::reclaim::verify::named::{Named, Namer};
 use crate::store::{Chain, Store};
 
 /// Most problems that a report lists; the rest are counted.
@@ -67,37 +71,28 @@ impl Report {
     }
 }
 
-/// Who names a place.
-#[derive(Clone, Copy, Default)]
-struct Named {
-    refs: u32,
-    by_object: bool,
-}
-
-#[derive(Default)]
-struct Names {
-    extents: HashMap<ExtentId, Named>,
-    rows: HashMap<u64, Named>,
-    manifests: HashMap<u64, u32>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Namer {
-    Object,
-    Part,
-}
-
-impl Names {
-    fn add(&mut self, segments: &[Segment], namer: Namer) {
-        for segment in segments {
-            let named = match segment.place {
-                Place::Row(id) => self.rows.entry(id).or_default(),
-                Place::Extent(extent) => self.extents.entry(extent.id).or_default(),
-            };
-            named.refs += 1;
-            named.by_object |= namer == Namer::Object;
+impl Report {
+    /// What was read, unless it is damaged: then that is a problem and the walk goes on.
+    fn sound<T>(&mut self, what: &str, read: Result<T, MetaError>) -> Result<Option<T>, Error> {
+        match read {
+            Ok(value) => Ok(Some(value)),
+            Err(error @ MetaError::Corrupt { .. }) => {
+                self.problem(format!("{what}: {error}"));
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
         }
     }
+}
+
+/// A walk over the store, and what it has found so far.
+struct Walk<'s> {
+    store: &'s Store,
+    progress: &'s (dyn Fn(u64) + Sync),
+    report: Report,
+    /// Buckets by their numbers.
+    buckets: HashMap<u64, BucketName>,
+    named: Named,
 }
 
 impl Store {
@@ -107,182 +102,185 @@ impl Store {
     /// [`Error::Meta`] or [`Error::Data`] when the store cannot be walked at all; damage that can be
     /// named is in the report instead.
     pub async fn verify(&self, progress: &(dyn Fn(u64) + Sync)) -> Result<Report, Error> {
-        let mut report = Report::default();
-        let mut names = Names::default();
-        let mut usages: HashMap<u64, UsageRecord> = HashMap::new();
-        self.verify_objects(&mut report, &mut names, &mut usages, progress).await?;
-        self.verify_uploads(&mut report, &mut names, &mut usages, progress).await?;
-        let view = self.meta.snapshot();
-        verify_usage(&*view, &mut report, &usages)?;
-        verify_rows(&*view, &mut report, &names)?;
-        self.verify_extents(&*view, &mut report, &names)?;
-        self.verify_volumes(&*view, &mut report)?;
-        Ok(report)
+        let mut walk = Walk {
+            store: self,
+            progress,
+            report: Report::default(),
+            buckets: HashMap::new(),
+            named: Named::default(),
+        };
+        walk.buckets()?;
+        walk.objects().await?;
+        walk.uploads().await?;
+        walk.rows()?;
+        Ok(walk.report)
     }
 
-    async fn verify_objects(
-        &self,
-        report: &mut Report,
-        names: &mut Names,
-        usages: &mut HashMap<u64, UsageRecord>,
-        progress: &(dyn Fn(u64) + Sync),
-    ) -> Result<(), Error> {
-        let buckets: Vec<_> = {
-            let view = self.meta.snapshot();
-            view.scan(Within::prefix(tables::all(Table::Buckets)).range(), Order::Ascending)
-                .collect::<Result<_, _>>()?
-        };
-        for (key, value) in buckets {
-            let (name, bucket) = (read_name(&key)?, BucketRecord::decode(&key, value)?);
-            report.buckets += 1;
-            usages.entry(bucket.id).or_default();
-            // Rows are taken a page at a time, so that no scan is held open while bodies are read.
-            let mut after = tables::current(bucket.id, "");
-            loop {
-                let prefix = tables::current(bucket.id, "");
-                let page = self.page(&prefix, after)?;
-                let Some((last, _)) = page.last() else { break };
-                after = last.to_vec();
-                for (key, value) in page {
-                    let shown = key.get(9..).unwrap_or_default().escape_ascii().to_string();
-                    let what = format!("object {name}/{shown}");
-                    let object = match ObjectRecord::decode(&key, value) {
-                        Ok(object) => object,
-                        Err(error) => {
-                            report.problem(format!("{what}: {error}"));
-                            continue;
-                        }
-                    };
-                    report.objects += 1;
-                    let usage = usages.entry(bucket.id).or_default();
-                    usage.objects += 1;
-                    usage.bytes += object.info.size;
-                    let segments = self.segments_to_verify(&object.body, names, report, &what)?;
-                    names.add(&segments, Namer::Object);
-                    self.verify_body(report, &what, &segments, object.info.size, object.info.crc64, progress)
-                        .await;
-                }
+    /// The rows after `after` that begin with `prefix`, a bounded page of them, so that no scan is held
+    /// open while bodies are read.
+    fn page(&self, prefix: &[u8], after: Vec<u8>) -> Result<Vec<(bytes::Bytes, bytes::Bytes)>, Error> {
+        const PAGE_ROWS: usize = 512;
+        let view = self.meta.snapshot();
+        let rows = view.scan(Within::after(prefix, after).range(), Order::Ascending);
+        Ok(rows.take(PAGE_ROWS).collect::<Result<_, _>>()?)
+    }
+}
+
+impl Walk<'_> {
+    fn buckets(&mut self) -> Result<(), Error> {
+        let view = self.store.meta.snapshot();
+        for row in view.scan(Within::prefix(tables::all(Table::Buckets)).range(), Order::Ascending) {
+            let (key, value) = row?;
+            self.report.buckets += 1;
+            let what = format!("bucket {}", key.get(1..).unwrap_or_default().escape_ascii());
+            let read = read_name(&key).and_then(|name| Ok((name, BucketRecord::decode(&key, value)?)));
+            let Some((name, bucket)) = self.report.sound(&what, read)? else { continue };
+            self.named.number(bucket.id);
+            if let Some(other) = self.buckets.insert(bucket.id, name) {
+                self.report.problem(format!("{what}: it has the number of bucket {other}"));
             }
         }
         Ok(())
     }
 
-    fn segments_to_verify(
-        &self,
-        body: &BodyPlace,
-        names: &mut Names,
-        report: &mut Report,
-        what: &str,
-    ) -> Result<Vec<Segment>, Error> {
-        let BodyPlace::Manifest(id) = body else {
-            return Ok(match body {
-                BodyPlace::One(segment) => vec![*segment],
-                _ => Vec::new(),
-            });
-        };
-        *names.manifests.entry(*id).or_default() += 1;
-        match load::<ManifestRecord>(&*self.meta.snapshot(), &tables::manifest(*id)) {
-            Ok(Some(manifest)) => Ok(manifest.parts.into_iter().flat_map(|part| part.segments).collect()),
-            Ok(None) => {
-                report.problem(format!("{what}: its manifest is missing"));
-                Ok(Vec::new())
+    async fn objects(&mut self) -> Result<(), Error> {
+        let table = tables::all(Table::Current);
+        let mut after = table.clone();
+        loop {
+            let page = self.store.page(&table, after)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = last.to_vec();
+            for (key, value) in page {
+                let id = bucket_of(&key);
+                let shown = key.get(9..).unwrap_or_default().escape_ascii();
+                let what = match self.buckets.get(&id) {
+                    Some(bucket) => format!("object {bucket}/{shown}"),
+                    None => format!("object {shown} of bucket number {id}"),
+                };
+                if !self.buckets.contains_key(&id) {
+                    self.report.problem(format!("{what}: its bucket does not exist"));
+                }
+                self.report.objects += 1;
+                let Some(object) = self.report.sound(&what, ObjectRecord::decode(&key, value))? else {
+                    continue;
+                };
+                self.object(&what, id, &object).await?;
             }
-            Err(error @ MetaError::Corrupt { .. }) => {
-                report.problem(format!("{what}: {error}"));
-                Ok(Vec::new())
-            }
-            Err(error) => Err(error.into()),
         }
     }
 
-    async fn verify_uploads(
-        &self,
-        report: &mut Report,
-        names: &mut Names,
-        usages: &mut HashMap<u64, UsageRecord>,
-        progress: &(dyn Fn(u64) + Sync),
-    ) -> Result<(), Error> {
-        let mut after = tables::all(Table::Uploads);
+    async fn object(&mut self, what: &str, bucket: u64, object: &ObjectRecord) -> Result<(), Error> {
+        self.named.number(object.sequence);
+        let usage = self.named.usage(bucket);
+        usage.objects += 1;
+        usage.bytes += object.info.size;
+        let segments = self.segments_of(what, object)?;
+        self.named.add(&segments, Namer::Object);
+        self.body(what, &segments, object.info.size, object.info.crc64).await;
+        Ok(())
+    }
+
+    /// Where the object's bytes are; an incomplete answer is a problem already.
+    fn segments_of(&mut self, what: &str, object: &ObjectRecord) -> Result<Vec<Segment>, Error> {
+        let id = match &object.body {
+            BodyPlace::Empty => return Ok(Vec::new()),
+            BodyPlace::One(segment) => return Ok(vec![*segment]),
+            BodyPlace::Manifest(id) => *id,
+        };
+        self.named.number(id);
+        *self.named.manifests.entry(id).or_default() += 1;
+        let read = load::<ManifestRecord>(&*self.store.meta.snapshot(), &tables::manifest(id));
+        let manifest = match self.report.sound(what, read)? {
+            Some(Some(manifest)) => manifest,
+            Some(None) => {
+                self.report.problem(format!("{what}: its manifest is missing"));
+                return Ok(Vec::new());
+            }
+            None => return Ok(Vec::new()),
+        };
+        if manifest.parts.len() != usize::from(object.info.parts) {
+            let (parts, listed) = (object.info.parts, manifest.parts.len());
+            self.report.problem(format!("{what}: it has {parts} parts, but its manifest lists {listed}"));
+        }
+        for part in &manifest.parts {
+            let bytes: u64 = part.segments.iter().map(|segment| segment.len).sum();
+            if bytes != part.size {
+                let (number, size) = (part.part, part.size);
+                self.report.problem(format!("{what}: part {number} has {bytes} bytes instead of {size}"));
+            }
+        }
+        Ok(manifest.parts.into_iter().flat_map(|part| part.segments).collect())
+    }
+
+    async fn uploads(&mut self) -> Result<(), Error> {
+        let table = tables::all(Table::Uploads);
+        let mut after = table.clone();
         loop {
-            let page = self.page(&tables::all(Table::Uploads), after)?;
-            let Some((last, _)) = page.last() else { break };
+            let page = self.store.page(&table, after)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
             after = last.to_vec();
             for (key, value) in page {
-                let (object, id) = tables::read_upload_key(&key)?;
-                let bucket = key.get(1..9).and_then(|n| n.try_into().ok()).map_or(0, u64::from_be_bytes);
+                self.report.uploads += 1;
+                let shown = format!("upload in row {}", key.escape_ascii());
+                let Some((object, id)) = self.report.sound(&shown, tables::read_upload_key(&key))? else {
+                    continue;
+                };
                 let what = format!("upload {id} of {}", object.escape_debug());
-                if let Err(error) = UploadRecord::decode(&key, value) {
-                    report.problem(format!("{what}: {error}"));
+                if let Some(record) = self.report.sound(&what, UploadRecord::decode(&key, value))?
+                    && record.initiated != id.initiated()
+                {
+                    self.report.problem(format!("{what}: its id and its time of initiation differ"));
                 }
-                report.uploads += 1;
-                let held = self.verify_parts(report, names, &id, &what, progress).await?;
-                let usage = usages.entry(bucket).or_default();
+                self.named.upload(&id);
+                let held = self.parts(&id, &what).await?;
+                let usage = self.named.usage(bucket_of(&key));
                 usage.uploads += 1;
                 usage.parts += u64::from(held.parts);
                 usage.held_bytes += held.bytes;
             }
         }
-        let view = self.meta.snapshot();
-        for row in view.scan(Within::prefix(tables::all(Table::Parts)).range(), Order::Ascending) {
-            let (key, _) = row?;
-            let id = key.get(1..21).and_then(|id| id.try_into().ok()).map(UploadId::from_bytes);
-            let owner = id.map(|id| view.get(&tables::upload_by_age(&id))).transpose()?.flatten();
-            if owner.is_none() {
-                report.problem(format!("part {}: its upload does not exist", key.escape_ascii()));
-            }
-        }
-        Ok(())
     }
 
-    async fn verify_parts(
-        &self,
-        report: &mut Report,
-        names: &mut Names,
-        id: &UploadId,
-        what: &str,
-        progress: &(dyn Fn(u64) + Sync),
-    ) -> Result<HeldRecord, Error> {
+    /// Verifies an upload's parts; what they hold together.
+    async fn parts(&mut self, id: &UploadId, what: &str) -> Result<HeldRecord, Error> {
         let mut counted = HeldRecord::default();
         let prefix = tables::parts_of(id);
         // An upload has at most 10,000 parts: one list of rows, without their bytes.
         let rows: Vec<_> = {
-            let view = self.meta.snapshot();
+            let view = self.store.meta.snapshot();
             view.scan(Within::prefix(prefix).range(), Order::Ascending).collect::<Result<_, _>>()?
         };
         for (key, value) in rows {
-            let part = PartRecord::decode(&key, value)?;
-            report.parts += 1;
+            self.report.parts += 1;
+            let read =
+                tables::read_part_key(&key).and_then(|number| Ok((number, PartRecord::decode(&key, value)?)));
+            let Some((number, part)) = self.report.sound(what, read)? else { continue };
             counted.parts += 1;
             counted.bytes += part.size;
-            names.add(&part.segments, Namer::Part);
-            let what = format!("{what}, part {}", tables::read_part_key(&key)?);
-            self.verify_body(report, &what, &part.segments, part.size, part.crc64, progress).await;
+            self.named.add(&part.segments, Namer::Part);
+            self.body(&format!("{what}, part {number}"), &part.segments, part.size, part.crc64).await;
         }
-        let kept: HeldRecord = load(&*self.meta.snapshot(), &tables::held(id))?.unwrap_or_default();
-        if (kept.parts, kept.bytes) != (counted.parts, counted.bytes) {
-            report.problem(format!(
-                "{what}: it counts {} parts and {} bytes, but holds {} and {}",
-                kept.parts, kept.bytes, counted.parts, counted.bytes
-            ));
+        let read = load::<HeldRecord>(&*self.store.meta.snapshot(), &tables::held(id));
+        match self.report.sound(what, read)? {
+            Some(Some(kept)) if (kept.parts, kept.bytes) != (counted.parts, counted.bytes) => {
+                self.report.problem(format!(
+                    "{what}: it counts {} parts and {} bytes, but holds {} and {}",
+                    kept.parts, kept.bytes, counted.parts, counted.bytes
+                ));
+            }
+            Some(None) => self.report.problem(format!("{what}: nothing says what it holds")),
+            Some(Some(_)) | None => {}
         }
         Ok(counted)
     }
 
     /// Reads a body and compares it with what is recorded of it.
-    async fn verify_body(
-        &self,
-        report: &mut Report,
-        what: &str,
-        segments: &[Segment],
-        size: u64,
-        crc64: u64,
-        progress: &(dyn Fn(u64) + Sync),
-    ) {
+    async fn body(&mut self, what: &str, segments: &[Segment], size: u64, crc64: u64) {
         let mut hasher = Hasher::new(Algorithm::Crc64Nvme);
         let mut read = 0;
         let opened = {
-            let finding = self.pins.enter();
-            ObjectReader::open(self, &*self.meta.snapshot(), &finding, segments)
+            let finding = self.store.pins.enter();
+            ObjectReader::open(self.store, &*self.store.meta.snapshot(), &finding, segments)
         };
         let outcome = async {
             let mut reader = opened?;
@@ -293,115 +291,22 @@ impl Store {
             Ok::<_, Error>(())
         }
         .await;
-        report.checked_bytes += read;
-        progress(report.checked_bytes);
+        self.report.checked_bytes += read;
+        (self.progress)(self.report.checked_bytes);
         match outcome {
-            Err(error) => report.problem(format!("{what}: {}", Chain(&error))),
+            Err(error) => self.report.problem(format!("{what}: {}", Chain(&error))),
             Ok(()) if read != size => {
-                report.problem(format!("{what}: it has {read} bytes instead of {size}"));
+                self.report.problem(format!("{what}: it has {read} bytes instead of {size}"));
             }
             Ok(()) if hasher.finish().as_u64() != crc64 => {
-                report.problem(format!("{what}: its bytes do not match its CRC64NVME"));
+                self.report.problem(format!("{what}: its bytes do not match its CRC64NVME"));
             }
             Ok(()) => {}
         }
     }
-
-    fn verify_extents(&self, view: &dyn View, report: &mut Report, names: &Names) -> Result<(), Error> {
-        let mut seen = 0;
-        for row in view.scan(Within::prefix(tables::all(Table::Extents)).range(), Order::Ascending) {
-            let (key, value) = row?;
-            let id = tables::read_extent_key(&key)?;
-            let record = ExtentRecord::decode(&key, value)?;
-            let footprint = self.data.footprint(id, record.len);
-            let bytes = footprint.end - footprint.start;
-            match names.extents.get(&id) {
-                None => {
-                    report.orphaned_bytes += bytes;
-                    report.problem(format!("extent {id:?}: it has an owner's row, but nothing names it"));
-                }
-                Some(named) => {
-                    seen += 1;
-                    if named.by_object {
-                        report.live_bytes += bytes;
-                    } else {
-                        report.in_progress_bytes += bytes;
-                    }
-                    if named.refs != record.refs {
-                        report.problem(format!(
-                            "extent {id:?}: {} references are recorded, {} exist",
-                            record.refs, named.refs
-                        ));
-                    }
-                }
-            }
-        }
-        if seen != names.extents.len() {
-            report.problem(format!("{} extents are named but have no row", names.extents.len() - seen));
-        }
-        for row in view.scan(Within::prefix(tables::all(Table::Reclaim)).range(), Order::Ascending) {
-            let (key, value) = row?;
-            let id = tables::read_extent_key(&key)?;
-            let footprint = self.data.footprint(id, FreedRecord::decode(&key, value)?.len);
-            report.reclaimable_bytes += footprint.end - footprint.start;
-            if names.extents.contains_key(&id) {
-                report.problem(format!("extent {id:?}: it waits to be freed, but something names it"));
-            }
-        }
-        Ok(())
-    }
-
-    fn verify_volumes(&self, view: &dyn View, report: &mut Report) -> Result<(), Error> {
-        for volume in self.data.volumes() {
-            let owned = owned_ranges(view, &*self.data, volume)?;
-            for range in subtract(&self.data.allocated(volume)?, &owned) {
-                report.orphaned_bytes += range.end - range.start;
-                report.problem(format!("volume {volume}: nobody names the bytes {range:?}"));
-            }
-        }
-        Ok(())
-    }
-
-    /// The rows after `after` that begin with `prefix`, a bounded page of them.
-    fn page(&self, prefix: &[u8], after: Vec<u8>) -> Result<Vec<(bytes::Bytes, bytes::Bytes)>, Error> {
-        const PAGE_ROWS: usize = 512;
-        let view = self.meta.snapshot();
-        let rows = view.scan(Within::after(prefix, after).range(), Order::Ascending);
-        Ok(rows.take(PAGE_ROWS).collect::<Result<_, _>>()?)
-    }
 }
 
-fn verify_usage(
-    view: &dyn View,
-    report: &mut Report,
-    counted: &HashMap<u64, UsageRecord>,
-) -> Result<(), Error> {
-    for (bucket, counted) in counted {
-        let kept: UsageRecord = load(view, &tables::usage(*bucket))?.unwrap_or_default();
-        if kept != *counted {
-            report.problem(format!("bucket id {bucket}: its usage says {kept:?}, but it holds {counted:?}"));
-        }
-    }
-    Ok(())
-}
-
-fn verify_rows(view: &dyn View, report: &mut Report, names: &Names) -> Result<(), Error> {
-    for row in view.scan(Within::prefix(tables::all(Table::Bodies)).range(), Order::Ascending) {
-        let (key, value) = row?;
-        let id = tables::read_number_key(&key)?;
-        let body = SmallBodyRecord::decode(&key, value)?;
-        report.small_bytes += body.bytes.len() as u64;
-        let refs = names.rows.get(&id).map_or(0, |named| named.refs);
-        if refs != body.refs {
-            report.problem(format!("small body {id}: {} references are recorded, {refs} exist", body.refs));
-        }
-    }
-    for row in view.scan(Within::prefix(tables::all(Table::Manifests)).range(), Order::Ascending) {
-        let id = tables::read_number_key(&row?.0)?;
-        let refs = names.manifests.get(&id).copied().unwrap_or(0);
-        if refs != 1 {
-            report.problem(format!("manifest {id}: {refs} objects name it instead of one"));
-        }
-    }
-    Ok(())
+/// Bucket number of a row of `current` or `uploads`.
+fn bucket_of(key: &[u8]) -> u64 {
+    key.get(1..9).and_then(|n| n.try_into().ok()).map_or(0, u64::from_be_bytes)
 }

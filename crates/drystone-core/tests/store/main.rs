@@ -39,3 +39,5 @@ mod races;
 mod departures;
 #[cfg(test)]
 mod reclaim;
+#[cfg(test)]
+mod verify;
