@@ -231,7 +231,8 @@ mod tests {
 
     #[test]
     fn everything_unclear_is_refused() {
-        let cases: &[(&[(&str, &str)], Option<Algorithm>)] = &[
+        type Pairs<'p> = &'p [(&'p str, &'p str)];
+        let cases: &[(Pairs<'_>, Option<Algorithm>)] = &[
             (&[("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-checksum-sha1", "x")], None),
             (&[("x-amz-checksum-crc32", "y/Q5Jg=="), ("x-amz-checksum-crc32", "y/Q5Jg==")], None),
             (&[("x-amz-checksum-crc32", "y/Q5Jg==")], Some(Algorithm::Crc32)),

@@ -134,6 +134,7 @@ mod tests {
         Some((target.bucket.unwrap_or_default().into_owned(), target.key.unwrap_or_default().into_owned()))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "it stands beside refusals in tables")]
     fn is(bucket: &str, key: &str) -> Option<(String, String)> {
         Some((bucket.into(), key.into()))
     }
