@@ -6,8 +6,12 @@
 //!
 //! Source: Amazon S3 User Guide, "Checking object integrity in Amazon S3".
 
-use crc_fast::{CrcAlgorithm, checksum_combine};
+mod combine;
+
+use crc_fast::CrcAlgorithm;
 use md5::Digest as _;
+
+use self::combine::{CRC32, CRC32C, CRC64NVME, Combiner};
 
 /// The algorithms of `x-amz-checksum-*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,6 +69,15 @@ impl Algorithm {
             Self::Crc32 => Some(CrcAlgorithm::Crc32IsoHdlc),
             Self::Crc32c => Some(CrcAlgorithm::Crc32Iscsi),
             Self::Crc64Nvme => Some(CrcAlgorithm::Crc64Nvme),
+            Self::Sha1 | Self::Sha256 => None,
+        }
+    }
+
+    fn combiner(self) -> Option<&'static Combiner> {
+        match self {
+            Self::Crc32 => Some(&CRC32),
+            Self::Crc32c => Some(&CRC32C),
+            Self::Crc64Nvme => Some(&CRC64NVME),
             Self::Sha1 | Self::Sha256 => None,
         }
     }
@@ -138,8 +151,8 @@ impl Checksum {
     ///
     /// Returns `None` unless both are CRCs of one algorithm.
     pub fn combine(&self, next: &Self, len_next: u64) -> Option<Self> {
-        let crc = self.algorithm.crc().filter(|_| self.algorithm == next.algorithm)?;
-        let combined = checksum_combine(crc, self.as_u64(), next.as_u64(), len_next);
+        let combiner = self.algorithm.combiner().filter(|_| self.algorithm == next.algorithm)?;
+        let combined = combiner.combine(self.as_u64(), next.as_u64(), len_next);
         Self::new(self.algorithm, combined.to_be_bytes().get(8 - self.algorithm.size()..)?)
     }
 }
@@ -153,7 +166,7 @@ impl std::fmt::Debug for Checksum {
 
 /// Combines two CRC64NVMEs: of some bytes, and of the `len_next` bytes that follow them.
 pub fn crc64_combine(crc: u64, next: u64, len_next: u64) -> u64 {
-    checksum_combine(CrcAlgorithm::Crc64Nvme, crc, next, len_next)
+    CRC64NVME.combine(crc, next, len_next)
 }
 
 /// The CRC64NVME of `bytes`.
