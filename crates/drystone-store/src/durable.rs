@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Puts the bytes of `file`, and what is needed to find them, on stable storage.
@@ -49,8 +50,25 @@ pub(crate) const NEW: &str = "new";
 
 /// Gives `path` the content `bytes`: after a power cut it is the old one or the new one, whole.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_with(path, bytes, fs::OpenOptions::new().mode(0o644))
+}
+
+/// As `replace`, for what nobody but the owner may read: mode 0600 from its first byte on.
+///
+/// # Errors
+/// What the operating system refused; the old content is still there then.
+pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace_with(path, bytes, fs::OpenOptions::new().mode(0o600))
+}
+
+fn replace_with(path: &Path, bytes: &[u8], options: &mut fs::OpenOptions) -> io::Result<()> {
     let fresh = path.with_extension(NEW);
-    let mut file = File::create(&fresh)?;
+    // A left-over of an interrupted replacement may have another mode.
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = options.write(true).create_new(true).open(&fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;

@@ -29,5 +29,6 @@ mod meta;
 mod data;
 pub mod world;
 
+pub use durable::replace_private;
 pub use format::OpenError;
 pub use opened::{CloseError, OpenOptions, Opened, memory, open};

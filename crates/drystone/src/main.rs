@@ -1,3 +1,31 @@
-//! Drystone: an S3-compatible object store in one binary.
+//! The `drystone` binary: arguments, configuration, wiring and signals. It decides nothing about
+//! objects; it introduces the rooms that do to each other.
 
-fn main() {}
+mod args;
+mod config;
+mod keys;
+mod log;
+mod greeting;
+mod serve;
+mod housekeeping;
+mod verify;
+mod signals;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use drystone_core::store::Chain;
+
+use crate::args::{Command, Verb};
+
+fn main() -> ExitCode {
+    let command = Command::parse();
+    let outcome = match command.verb {
+        Verb::Serve(args) => serve::run(*args).map(|()| ExitCode::SUCCESS),
+        Verb::Verify(args) => verify::run(&args),
+    };
+    outcome.unwrap_or_else(|error| {
+        log::complain(&format!("drystone: {}", Chain(error.as_ref())));
+        ExitCode::from(2)
+    })
+}
