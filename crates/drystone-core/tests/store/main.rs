@@ -41,3 +41,5 @@ mod departures;
 mod reclaim;
 #[cfg(test)]
 mod verify;
+#[cfg(test)]
+mod model;
