@@ -121,7 +121,7 @@ impl Model {
             | Step::Abort { upload }
                 if !self.uploads.is_empty() =>
             {
-                self.check_upload(upload % self.uploads.len(), step);
+                self.check_upload(upload % self.uploads.len(), &step);
             }
             _ => {}
         }
@@ -164,8 +164,8 @@ impl Model {
         }
     }
 
-    fn check_upload(&mut self, at: usize, step: Step) {
-        match step {
+    fn check_upload(&mut self, at: usize, step: &Step) {
+        match *step {
             Step::Part { number, size, .. } => {
                 let body = self.body(size);
                 let known = &mut self.uploads[at];
