@@ -54,12 +54,14 @@ const RULES: &[Rule] = &[
     sources::tests_wait_for_events,
     walls::core_names_no_wire_and_no_disk,
     walls::rooms_keep_their_arrows,
+    walls::engines_stay_in_the_store,
     manifests::versions_stand_in_the_root,
     manifests::dependencies_give_a_reason,
     machine::no_path_of_this_machine,
     machine::no_registry_host,
     sizes::nothing_grew_past_the_mark,
     documents::every_crate_and_design_is_linked,
+    documents::every_invariant_has_a_test,
 ];
 
 /// `cargo xtask tidy`: prints sizes and findings; `false` when there is a finding.

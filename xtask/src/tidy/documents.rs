@@ -1,4 +1,5 @@
-//! Rules about the documents: the architecture page names every crate and every design note.
+//! Rules about the documents: the architecture page names every crate and every design note, and everything that it
+//! says must never be has a test of that name.
 
 use std::path::Path;
 
@@ -30,6 +31,30 @@ pub(crate) fn every_crate_and_design_is_linked(texts: &[Text]) -> Vec<Finding> {
     findings
 }
 
+/// The heading of the table of what must never be.
+const INVARIANTS: &str = "## What must never be";
+
+/// Every line of the table of what must never be ends with the name of a test that exists.
+pub(crate) fn every_invariant_has_a_test(texts: &[Text]) -> Vec<Finding> {
+    let Some(page) = texts.iter().find(|text| text.path == Path::new(ARCHITECTURE)) else {
+        return Vec::new();
+    };
+    let section = page.text.lines().enumerate().skip_while(|(_, line)| *line != INVARIANTS);
+    let rows = section
+        .skip(1)
+        .take_while(|(_, line)| !line.starts_with("## "))
+        .filter(|(_, line)| line.starts_with('|') && line.contains('`'));
+    let mut findings = Vec::new();
+    for (at, row) in rows {
+        let name = row.rsplit('`').nth(1).unwrap_or_default();
+        let defined = format!("fn {name}(");
+        if !texts.iter().any(|text| text.is_rust() && text.text.contains(&defined)) {
+            findings.push(Finding::new(page, at + 1, format!("no test is named {name}")));
+        }
+    }
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,5 +67,16 @@ mod tests {
         assert_eq!(every_crate_and_design_is_linked(&linked), []);
         let lost = [text("crates/drystone-core/Cargo.toml", ""), text("docs/design/0002-b.md", "")];
         assert_eq!(every_crate_and_design_is_linked(&lost).len(), 2);
+    }
+
+    #[test]
+    fn an_invariant_without_a_test_is_found() {
+        let text = |path: &str, text: &str| Text { path: path.into(), text: text.into() };
+        let table = "## What must never be\n\n| never | test |\n|---|---|\n| `a` is b | `a_is_not_b` |\n\n## More\n`x`\n";
+        let page = text(ARCHITECTURE, table);
+        let tested = [page, text("a.rs", "#[test]\nfn a_is_not_b() {}\n")];
+        assert_eq!(every_invariant_has_a_test(&tested), []);
+        let found = every_invariant_has_a_test(&tested[..1]);
+        assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), [5], "{found:?}");
     }
 }

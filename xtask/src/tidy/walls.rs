@@ -33,6 +33,9 @@ const NOT_IN_CORE: &[&str] = &[
     "tracing-subscriber",
 ];
 
+/// What only the store may depend on: engines, and the operating system's file calls.
+const STORE_ONLY: &[&str] = &["fjall", "rustix", "getrandom"];
+
 /// Paths of the standard library that reach time, chance or the machine.
 const DOORS_ONLY: &[&str] =
     &["std::fs", "std::net", "std::process", "SystemTime::now", "Instant::now", "std::env"];
@@ -74,6 +77,30 @@ pub(crate) fn rooms_keep_their_arrows(texts: &[Text]) -> Vec<Finding> {
                 let says =
                     format!("{room} may not depend on {name}: see ARCHITECTURE.md, or write a design note");
                 findings.push(Finding::new(text, line, says));
+            }
+        }
+    }
+    findings
+}
+
+/// No room but the store depends on an engine or on the operating system's file calls, tests included: so either
+/// can be replaced without touching anybody else.
+pub(crate) fn engines_stay_in_the_store(texts: &[Text]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for text in texts {
+        let manifest = text.path.starts_with("crates") && text.path.ends_with("Cargo.toml");
+        if !manifest || text.path.starts_with("crates/drystone-store") {
+            continue;
+        }
+        for table in ["dependencies", "dev-dependencies"] {
+            for (line, name) in dependencies(&text.text, table) {
+                if STORE_ONLY.contains(&name) {
+                    findings.push(Finding::new(
+                        text,
+                        line,
+                        format!("{name} belongs behind a door, in drystone-store"),
+                    ));
+                }
             }
         }
     }
@@ -127,5 +154,41 @@ mod tests {
         let text = "[dependencies]\ndrystone-core.workspace = true\ndrystone-store.workspace = true\n";
         check(rooms_keep_their_arrows, path, text, &[3]);
         check(rooms_keep_their_arrows, path, "[dev-dependencies]\ndrystone-store.workspace = true\n", &[]);
+    }
+
+    #[test]
+    fn client_reaches_no_storage() {
+        let path = "crates/drystone-client/Cargo.toml";
+        let text = "[dependencies]\ndrystone-core.workspace = true\ndrystone-store.workspace = true\n";
+        check(rooms_keep_their_arrows, path, text, &[2, 3]);
+    }
+
+    #[test]
+    fn sim_is_never_linked_into_the_product() {
+        for (room, _) in ARROWS {
+            let path = format!("crates/{room}/Cargo.toml");
+            check(rooms_keep_their_arrows, &path, "[dependencies]\ndrystone-sim.workspace = true\n", &[2]);
+            check(rooms_keep_their_arrows, &path, "[dev-dependencies]\ndrystone-sim.workspace = true\n", &[]);
+        }
+        let crates = repository::texts().unwrap();
+        let names = crates.iter().filter_map(|text| {
+            let folder =
+                text.path.strip_prefix("crates").ok().filter(|inside| inside.ends_with("Cargo.toml"))?;
+            folder.parent()?.to_str().map(ToOwned::to_owned)
+        });
+        for name in names.filter(|name| name != "drystone-sim") {
+            assert!(
+                ARROWS.iter().any(|(room, _)| *room == name),
+                "{name} has no arrows: say which it may have"
+            );
+        }
+    }
+
+    #[test]
+    fn only_the_store_names_engine_and_disk() {
+        assert_eq!(engines_stay_in_the_store(&repository::texts().unwrap()), []);
+        let text = "[dependencies]\nbytes.workspace = true\nfjall.workspace = true\n[dev-dependencies]\nrustix = \"1\"\n";
+        check(engines_stay_in_the_store, "crates/drystone/Cargo.toml", text, &[3, 5]);
+        check(engines_stay_in_the_store, "crates/drystone-store/Cargo.toml", text, &[]);
     }
 }
