@@ -1,0 +1,373 @@
+//! One client: a connection, a signer, a buffer of body bytes, and the S3 calls of the workloads.
+//!
+//! Every call checks its answer: a status other than the expected, a body of another length or with
+//! wrong stamps is a [`Failure`], never a fast request.
+
+use std::fmt::Write as _;
+
+use crate::answer::{Answer, Sink, element};
+use crate::connection::{Asked, Body, Connection};
+use crate::failure::Failure;
+use crate::payload::{Payload, StampCheck};
+use crate::sign::{self, Signed, Signer, UNSIGNED_PAYLOAD};
+use crate::target::{PayloadSigning, Target};
+
+/// Longest piece of a refusal's body that is shown, in characters.
+const SHOWN_CHARS_MAX: usize = 300;
+
+/// Head of a CompleteMultipartUpload document.
+const COMPLETE_ROOT: &str = "CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
+
+/// A client of one server.
+pub struct Client<'t> {
+    payload: Payload,
+    wire: Wire<'t>,
+}
+
+/// A page of a listing.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// Keys and common prefixes, or uploads, on it.
+    pub entries: usize,
+    /// Length of the answer's body, in bytes.
+    pub bytes: u64,
+    /// The query that asks for the next page.
+    pub next: Option<Vec<(&'static str, String)>>,
+}
+
+/// An object, or a part of one, that is sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    /// The object.
+    pub id: u64,
+    /// Where in the object the bytes begin.
+    pub offset: u64,
+    /// How many they are.
+    pub len: u64,
+}
+
+impl Source {
+    /// A whole object.
+    pub fn whole(id: u64, len: u64) -> Self {
+        Self { id, offset: 0, len }
+    }
+}
+
+impl<'t> Client<'t> {
+    /// A client of `target` that makes bodies in a buffer of `payload_bytes`.
+    pub fn new(target: &'t Target, payload_bytes: usize) -> Self {
+        Self { payload: Payload::new(payload_bytes), wire: Wire::new(target) }
+    }
+
+    /// Opens the connection, so that no measured request pays for it.
+    ///
+    /// # Errors
+    /// [`Failure::Connection`].
+    pub async fn open(&mut self) -> Result<(), Failure> {
+        self.wire.connection.open().await
+    }
+
+    /// Makes the bucket unless it is there.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn make_bucket(&mut self) -> Result<(), Failure> {
+        let found = self.wire.ask(&Request::new("HEAD", "", &[]), &mut Body::Bytes(b""), Sink::Keep).await?;
+        if found.is_success() {
+            return Ok(());
+        }
+        self.wire.succeed(&Request::new("PUT", "", &[]), &mut Body::Bytes(b""), Sink::Keep).await.map(drop)
+    }
+
+    /// PutObject.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn put(&mut self, key: &str, source: Source) -> Result<(), Failure> {
+        self.send(&Request::new("PUT", key, &[]), source).await.map(drop)
+    }
+
+    /// UploadPart; the part's ETag.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn upload_part(
+        &mut self,
+        key: &str,
+        upload: &str,
+        part: u64,
+        source: Source,
+    ) -> Result<String, Failure> {
+        let part = part.to_string();
+        let query = [("partNumber", part.as_str()), ("uploadId", upload)];
+        let request = Request::new("PUT", key, &query);
+        let answer = self.send(&request, source).await?;
+        answer.etag.ok_or_else(|| request.wrong("it has no ETag"))
+    }
+
+    async fn send(&mut self, request: &Request<'_>, source: Source) -> Result<Answer, Failure> {
+        let Source { id, offset, len } = source;
+        if len <= self.payload.len() as u64 {
+            let bytes = self.payload.stamped(len, id, offset);
+            return self.wire.succeed(request, &mut Body::Bytes(bytes), Sink::Count).await;
+        }
+        let hash = match self.wire.target.payload_signing {
+            PayloadSigning::Signed => Some(self.payload.sha256(len, id, offset)),
+            PayloadSigning::Unsigned => None,
+        };
+        let mut body = Body::Stream { payload: &mut self.payload, len, id, offset };
+        self.wire.succeed_with_hash(request, &mut body, Sink::Count, hash.as_deref()).await
+    }
+
+    /// GetObject: the object `source` must come, whole.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn get(&mut self, key: &str, source: Source) -> Result<(), Failure> {
+        let request = Request::new("GET", key, &[]);
+        let sink = Sink::Check(StampCheck::new(source.id));
+        let answer = self.wire.succeed(&request, &mut Body::Bytes(b""), sink).await?;
+        if answer.len != source.len {
+            return Err(request.wrong(format!("{} bytes came, not {}", answer.len, source.len)));
+        }
+        if answer.whole { Ok(()) } else { Err(request.wrong("other bytes came than were put")) }
+    }
+
+    /// HeadObject.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn head(&mut self, key: &str) -> Result<(), Failure> {
+        self.wire.succeed(&Request::new("HEAD", key, &[]), &mut Body::Bytes(b""), Sink::Count).await.map(drop)
+    }
+
+    /// DeleteObject.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn delete(&mut self, key: &str) -> Result<(), Failure> {
+        self.wire
+            .succeed(&Request::new("DELETE", key, &[]), &mut Body::Bytes(b""), Sink::Count)
+            .await
+            .map(drop)
+    }
+
+    /// One page of ListObjectsV2 or ListMultipartUploads, as `query` asks for it.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn list(&mut self, mut query: Vec<(&str, &str)>) -> Result<Page, Failure> {
+        // Signatures are made over sorted names.
+        query.sort_unstable();
+        let request = Request::new("GET", "", &query);
+        let answer = self.wire.succeed(&request, &mut Body::Bytes(b""), Sink::Keep).await?;
+        let text = answer.text();
+        let count = |element| text.matches(element).count();
+        let entries = count("<Key>") + count("<CommonPrefixes>");
+        let mut next = None;
+        if element(&text, "IsTruncated").as_deref() == Some("true") {
+            let markers = [
+                ("NextContinuationToken", "continuation-token"),
+                ("NextKeyMarker", "key-marker"),
+                ("NextUploadIdMarker", "upload-id-marker"),
+            ];
+            let found = markers.iter().filter_map(|(name, query)| Some((*query, element(&text, name)?)));
+            let found: Vec<_> = found.collect();
+            if found.is_empty() {
+                return Err(request.wrong("it is truncated and does not say how to go on"));
+            }
+            next = Some(found);
+        }
+        Ok(Page { entries, bytes: answer.len, next })
+    }
+
+    /// CreateMultipartUpload; the upload's id.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn create_upload(&mut self, key: &str) -> Result<String, Failure> {
+        let request = Request::new("POST", key, &[("uploads", "")]);
+        let answer = self.wire.succeed(&request, &mut Body::Bytes(b""), Sink::Keep).await?;
+        element(&answer.text(), "UploadId").ok_or_else(|| request.wrong("it has no UploadId"))
+    }
+
+    /// CompleteMultipartUpload with parts 1, 2, … of these ETags.
+    ///
+    /// # Errors
+    /// [`Failure`]; a 200 that carries an error is one too.
+    pub async fn complete_upload(
+        &mut self,
+        key: &str,
+        upload: &str,
+        etags: &[String],
+    ) -> Result<(), Failure> {
+        let mut xml = format!("<{COMPLETE_ROOT}>");
+        for (part, etag) in (1..).zip(etags) {
+            let etag = etag.replace('"', "&quot;");
+            write!(xml, "<Part><PartNumber>{part}</PartNumber><ETag>{etag}</ETag></Part>")
+                .expect("a String takes every write");
+        }
+        xml.push_str("</CompleteMultipartUpload>");
+        let query = [("uploadId", upload)];
+        let request = Request::new("POST", key, &query);
+        let answer = self.wire.succeed(&request, &mut Body::Bytes(xml.as_bytes()), Sink::Keep).await?;
+        if answer.text().contains("<CompleteMultipartUploadResult") {
+            Ok(())
+        } else {
+            Err(request.wrong(shown(&answer)))
+        }
+    }
+
+    /// AbortMultipartUpload.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn abort_upload(&mut self, key: &str, upload: &str) -> Result<(), Failure> {
+        let query = [("uploadId", upload)];
+        let request = Request::new("DELETE", key, &query);
+        self.wire.succeed(&request, &mut Body::Bytes(b""), Sink::Count).await.map(drop)
+    }
+}
+
+/// A request without its body.
+struct Request<'a> {
+    method: &'static str,
+    key: &'a str,
+    query: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> Request<'a> {
+    fn new(method: &'static str, key: &'a str, query: &'a [(&'a str, &'a str)]) -> Self {
+        Self { method, key, query }
+    }
+
+    fn wrong(&self, why: impl Into<String>) -> Failure {
+        Failure::Wrong { request: self.to_string(), why: why.into() }
+    }
+}
+
+impl std::fmt::Display for Request<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.method, self.key)?;
+        let mut separator = '?';
+        for (name, _) in self.query {
+            write!(f, "{separator}{name}")?;
+            separator = '&';
+        }
+        Ok(())
+    }
+}
+
+/// The part of a client that knows HTTP.
+struct Wire<'t> {
+    target: &'t Target,
+    connection: Connection,
+    signer: Option<Signer>,
+    host: String,
+    path: String,
+    query: String,
+    head: String,
+}
+
+impl<'t> Wire<'t> {
+    fn new(target: &'t Target) -> Self {
+        Self {
+            target,
+            connection: Connection::new(target.endpoint.address()),
+            signer: target.credentials.as_ref().map(Signer::new),
+            host: target.endpoint.address().to_string(),
+            path: String::new(),
+            query: String::new(),
+            head: String::new(),
+        }
+    }
+
+    async fn succeed(
+        &mut self,
+        request: &Request<'_>,
+        body: &mut Body<'_>,
+        sink: Sink,
+    ) -> Result<Answer, Failure> {
+        self.succeed_with_hash(request, body, sink, None).await
+    }
+
+    async fn succeed_with_hash(
+        &mut self,
+        request: &Request<'_>,
+        body: &mut Body<'_>,
+        sink: Sink,
+        hash: Option<&str>,
+    ) -> Result<Answer, Failure> {
+        let answer = self.ask_with_hash(request, body, sink, hash).await?;
+        if answer.is_success() {
+            return Ok(answer);
+        }
+        Err(Failure::Status { request: request.to_string(), status: answer.status, body: shown(&answer) })
+    }
+
+    async fn ask(
+        &mut self,
+        request: &Request<'_>,
+        body: &mut Body<'_>,
+        sink: Sink,
+    ) -> Result<Answer, Failure> {
+        self.ask_with_hash(request, body, sink, None).await
+    }
+
+    async fn ask_with_hash(
+        &mut self,
+        request: &Request<'_>,
+        body: &mut Body<'_>,
+        sink: Sink,
+        hash: Option<&str>,
+    ) -> Result<Answer, Failure> {
+        self.write_head(request, body, hash);
+        let asked = if request.method == "HEAD" { Asked::HeadOnly } else { Asked::Body };
+        self.connection.exchange(&self.head, body, sink, asked).await
+    }
+
+    /// Writes the head of `request`, signed where the target wants it. Keys are of this program and
+    /// need no encoding; queries may hold what a server sent, and are encoded.
+    fn write_head(&mut self, request: &Request<'_>, body: &Body<'_>, hash: Option<&str>) {
+        let Self { target, signer, host, path, query, head, .. } = self;
+        for text in [&mut *path, &mut *query, &mut *head] {
+            text.clear();
+        }
+        let separator = if request.key.is_empty() { "" } else { "/" };
+        write!(path, "/{}{separator}{}", target.bucket, request.key).expect("a String takes every write");
+        for (name, value) in request.query {
+            let separator = if query.is_empty() { "" } else { "&" };
+            query.push_str(separator);
+            sign::write_encoded(query, name);
+            query.push('=');
+            sign::write_encoded(query, value);
+        }
+        let mark = if query.is_empty() { "" } else { "?" };
+        write!(head, "{} {path}{mark}{query} HTTP/1.1\r\nhost: {host}\r\n", request.method)
+            .expect("a String takes every write");
+        if let Some(signer) = signer {
+            let computed;
+            let payload = match (hash, target.payload_signing, body) {
+                (Some(hash), _, _) => hash,
+                (None, PayloadSigning::Signed, Body::Bytes(bytes)) => {
+                    computed = sign::sha256_hex(bytes);
+                    &computed
+                }
+                (None, _, _) => UNSIGNED_PAYLOAD,
+            };
+            signer.write_headers(head, &Signed { method: request.method, path, query, host, payload });
+        }
+        let len = match body {
+            Body::Bytes(bytes) => bytes.len() as u64,
+            Body::Stream { len, .. } => *len,
+        };
+        if len > 0 || matches!(request.method, "PUT" | "POST") {
+            write!(head, "content-length: {len}\r\n").expect("a String takes every write");
+        }
+        head.push_str("\r\n");
+    }
+}
+
+fn shown(answer: &Answer) -> String {
+    answer.text().chars().take(SHOWN_CHARS_MAX).collect()
+}

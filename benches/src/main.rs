@@ -1,0 +1,164 @@
+//! The load generator's command: arguments in, table or JSON out, and an exit code.
+//!
+//! Exit code: 0 everything was measured and no request failed; 1 something failed, or a server held
+//! more memory than it may; 2 it could not be tried.
+#![expect(clippy::print_stdout, reason = "a command-line tool: standard output is its product")]
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use drystone_bench::args::Args;
+use drystone_bench::client::Client;
+use drystone_bench::clock;
+use drystone_bench::failure::Chain;
+use drystone_bench::machine::{self, Machine};
+use drystone_bench::plan::Plan;
+use drystone_bench::report::{Report, talk};
+use drystone_bench::scenario::{MEMORY, Scenario};
+use drystone_bench::server::Server;
+use drystone_bench::stage::Stage;
+use drystone_bench::target::Target;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.list {
+        for workload in Scenario::ALL.iter().flat_map(|scenario| scenario.workloads()) {
+            println!("{:<16}  {}", workload.name, workload.what);
+        }
+        return ExitCode::SUCCESS;
+    }
+    // One thread: with more, clients would take the server's share of a small machine.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let outcome = runtime.context("start the runtime").and_then(|runtime| {
+        runtime.block_on(async {
+            tokio::select! {
+                outcome = run(&args) => outcome,
+                outcome = interrupted() => outcome,
+            }
+        })
+    });
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            talk(&format!("bench: {error:#}"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Ends with an error when this program is asked to end, so that started servers are stopped.
+async fn interrupted() -> Result<bool> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    tokio::select! {
+        _ = terminate.recv() => bail!("interrupted"),
+        outcome = tokio::signal::ctrl_c() => outcome.context("listen for SIGINT")?,
+    }
+    bail!("interrupted")
+}
+
+/// Measures everything; `false` when something failed.
+async fn run(args: &Args) -> Result<bool> {
+    let exe = std::env::current_exe().context("find this program")?;
+    let plan = Plan::new(args, exe.parent().unwrap_or(Path::new(".")))?;
+    let to_stdout = args.json.as_deref() == Some(Path::new("-"));
+    let json: Option<Box<dyn Write>> = match &args.json {
+        None => None,
+        Some(_) if to_stdout => Some(Box::new(std::io::stdout())),
+        Some(path) => {
+            let file = File::create(path).with_context(|| format!("make {}", path.display()))?;
+            Some(Box::new(file))
+        }
+    };
+    let report = RefCell::new(Report::new(json));
+    let machine = Machine::look().await;
+    report.borrow_mut().machine(&machine);
+    talk(&format!(
+        "{}, {} cores, {} MiB, Linux {}; others use {:.2} cores",
+        machine.processor, machine.cores, machine.memory_mib, machine.kernel, machine.busy_before
+    ));
+
+    let mut servers = Vec::new();
+    let mut targets = Vec::new();
+    for launch in &plan.servers {
+        let (server, mut target) = Server::start(launch, &plan.scratch, &plan.defaults).await?;
+        target.pids = vec![server.pid()];
+        target.data = Some(server.data());
+        if machine::is_in_memory(&server.data()) {
+            talk(
+                "the data lies in memory, where a sync costs nothing: choose another --scratch to measure writes",
+            );
+        }
+        targets.push(target);
+        servers.push(server);
+    }
+    targets.extend(plan.targets.iter().cloned());
+
+    measure(&plan, &targets, &report).await?;
+
+    let mut clean = true;
+    for server in servers {
+        if let Err(error) = server.stop().await {
+            talk(&format!("bench: {error:#}"));
+            clean = false;
+        }
+    }
+    let mut report = report.into_inner();
+    report.finish().context("write the JSON")?;
+    if !to_stdout {
+        print!("{}", report.table());
+    }
+    clean &= holds_little(&plan, &report) && report.is_clean();
+    Ok(clean)
+}
+
+/// Plays every wanted scenario on every target, the targets one after the other within a scenario, so
+/// that they are compared under the same weather.
+async fn measure(plan: &Plan, targets: &[Target], report: &RefCell<Report>) -> Result<()> {
+    for target in targets.iter().filter(|target| target.is_s3()) {
+        let made = Client::new(target, 0).make_bucket().await;
+        made.with_context(|| format!("make the bucket {} on {}", target.bucket, target.name))?;
+    }
+    for run in 1..=plan.profile.runs {
+        for scenario in Scenario::ALL {
+            if !scenario.workloads().iter().any(|workload| plan.wanted.has(*workload)) {
+                continue;
+            }
+            for target in targets.iter().filter(|target| target.is_s3() || scenario.is_plain()) {
+                let salt = u64::try_from(clock::unix_time().as_nanos()).unwrap_or_default();
+                let stage = Stage { target, profile: &plan.profile, wanted: &plan.wanted, run, salt, report };
+                if let Err(failure) = scenario.play(&stage).await {
+                    report.borrow_mut().fail(&target.name, run, &Chain(&failure).to_string());
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether no server held more memory than it may while many uploads streamed.
+fn holds_little(plan: &Plan, report: &Report) -> bool {
+    let Some(max) = plan.memory_mib_max else { return true };
+    let mut little = true;
+    for measurement in report.measurements().iter().filter(|m| m.workload == MEMORY.name) {
+        match measurement.peak_rss_mib {
+            #[expect(clippy::cast_precision_loss, reason = "a limit of some hundred MiB")]
+            Some(peak) if peak > max as f64 => {
+                talk(&format!(
+                    "{} held {peak:.0} MiB with {} uploads; the most allowed is {max} MiB",
+                    measurement.target, measurement.clients
+                ));
+                little = false;
+            }
+            Some(_) => {}
+            None => talk(&format!("the memory of {} is not known: give its pids", measurement.target)),
+        }
+    }
+    little
+}

@@ -1,0 +1,93 @@
+//! How much of everything is done: enough to prove the tool, to see a trend, or to publish.
+
+use std::time::Duration;
+
+/// 1 KiB in bytes.
+pub const KIB: u64 = 1024;
+/// 1 MiB in bytes.
+pub const MIB: u64 = 1024 * KIB;
+/// 1 GiB in bytes.
+pub const GIB: u64 = 1024 * MIB;
+
+/// How much is done of each workload.
+#[derive(Clone, Copy, Debug)]
+pub struct Profile {
+    /// How often everything is measured.
+    pub runs: u32,
+    /// Time for each workload that repeats a request.
+    pub time: Duration,
+    /// Most requests of such a workload.
+    pub requests_max: u64,
+    /// Most bytes that such a workload stores.
+    pub stored_bytes_max: u64,
+    /// Objects of 4 KiB that GET and HEAD go over.
+    pub small_objects: u64,
+    /// Objects of 1 MiB that GET and HEAD go over.
+    pub large_objects: u64,
+    /// Size of the object that is streamed, and of the one that is uploaded in parts.
+    pub stream_bytes: u64,
+    /// Size of a part.
+    pub part_bytes: u64,
+    /// Keys that are listed; ten in each folder.
+    pub keys: u64,
+    /// Uploads that are created, get one part of 1 MiB, are listed and aborted.
+    pub uploads: u64,
+    /// How long the bytes of aborted uploads are waited for.
+    pub bytes_back_max: Duration,
+    /// Rest before a workload, after all dirty pages of the machine were written.
+    pub settle: Option<Duration>,
+    /// Uploads at once whose memory is looked at.
+    pub memory_uploads: u64,
+    /// Size of each of them.
+    pub memory_upload_bytes: u64,
+}
+
+impl Profile {
+    /// For publishing: what the rivals were measured with.
+    pub const FULL: Self = Self {
+        runs: 3,
+        time: Duration::from_secs(5),
+        requests_max: 1_000_000,
+        stored_bytes_max: 3 * GIB,
+        small_objects: 2_000,
+        large_objects: 64,
+        stream_bytes: GIB,
+        part_bytes: 16 * MIB,
+        keys: 10_000,
+        uploads: 1_000,
+        bytes_back_max: Duration::from_mins(1),
+        settle: Some(Duration::from_millis(500)),
+        memory_uploads: 64,
+        memory_upload_bytes: GIB,
+    };
+
+    /// For a developer who waits for it: a minute or so.
+    pub const QUICK: Self = Self {
+        runs: 1,
+        time: Duration::from_secs(2),
+        stored_bytes_max: GIB,
+        stream_bytes: 256 * MIB,
+        keys: 3_000,
+        uploads: 200,
+        bytes_back_max: Duration::from_secs(10),
+        ..Self::FULL
+    };
+
+    /// For the tests: every workload once, a few requests each; the figures mean nothing.
+    pub const SMOKE: Self = Self {
+        runs: 1,
+        requests_max: 64,
+        stored_bytes_max: 64 * MIB,
+        small_objects: 32,
+        large_objects: 8,
+        stream_bytes: 24 * MIB,
+        part_bytes: 8 * MIB,
+        keys: 1_200,
+        uploads: 16,
+        bytes_back_max: Duration::from_secs(10),
+        settle: None,
+        memory_uploads: 8,
+        memory_upload_bytes: 16 * MIB,
+        ..Self::FULL
+    };
+}

@@ -1,0 +1,88 @@
+//! The workloads, grouped by what they share: objects that are put, read and deleted; one long stream;
+//! an upload in parts; listings; uploads that are aborted; memory under many uploads.
+//!
+//! A scenario makes what its workloads need, measures those that are wanted, and removes what it made.
+
+mod objects;
+mod stream;
+mod multipart;
+mod list;
+mod uploads;
+mod memory;
+
+use std::time::Duration;
+
+use crate::failure::Failure;
+use crate::measurement::Workload;
+use crate::stage::Stage;
+
+pub use self::memory::MEMORY;
+
+/// How long a step that is done a fixed number of times may take.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// A scenario.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scenario {
+    /// Objects of 4 KiB.
+    SmallObjects,
+    /// Objects of 1 MiB.
+    LargeObjects,
+    /// One object of 1 GiB in one piece.
+    Stream,
+    /// One object of 1 GiB in parts.
+    Multipart,
+    /// Listings.
+    List,
+    /// Uploads that are created and aborted.
+    Uploads,
+    /// Many long uploads at once.
+    Memory,
+}
+
+impl Scenario {
+    /// All, in the order in which they are played.
+    pub const ALL: [Self; 7] = [
+        Self::SmallObjects,
+        Self::LargeObjects,
+        Self::Stream,
+        Self::Multipart,
+        Self::List,
+        Self::Uploads,
+        Self::Memory,
+    ];
+
+    /// Its workloads, in order.
+    pub fn workloads(self) -> &'static [Workload] {
+        match self {
+            Self::SmallObjects => objects::SMALL.workloads(),
+            Self::LargeObjects => objects::LARGE.workloads(),
+            Self::Stream => &stream::WORKLOADS,
+            Self::Multipart => &multipart::WORKLOADS,
+            Self::List => &list::WORKLOADS,
+            Self::Uploads => &uploads::WORKLOADS,
+            Self::Memory => &memory::WORKLOADS,
+        }
+    }
+
+    /// Whether a plain file server can play it.
+    pub fn is_plain(self) -> bool {
+        matches!(self, Self::SmallObjects | Self::LargeObjects | Self::Stream | Self::Memory)
+    }
+
+    /// Plays it on `stage`.
+    ///
+    /// # Errors
+    /// [`Failure`]: what it needs could not be made, or a workload could not be measured.
+    pub async fn play(self, stage: &Stage<'_>) -> Result<(), Failure> {
+        match self {
+            Self::SmallObjects => objects::play(stage, &objects::SMALL).await,
+            Self::LargeObjects => objects::play(stage, &objects::LARGE).await,
+            Self::Stream => stream::play(stage).await,
+            Self::Multipart => multipart::play(stage).await,
+            Self::List => list::play(stage).await,
+            Self::Uploads => uploads::play(stage).await,
+            Self::Memory => memory::play(stage).await,
+        }
+    }
+}
