@@ -9,6 +9,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -24,6 +25,9 @@ use drystone_bench::server::Server;
 use drystone_bench::stage::Stage;
 use drystone_bench::target::Target;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// How long a server may take to answer the first request.
+const FIRST_ANSWER_MAX: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -122,7 +126,9 @@ async fn run(args: &Args) -> Result<bool> {
 /// that they are compared under the same weather.
 async fn measure(plan: &Plan, targets: &[Target], report: &RefCell<Report>) -> Result<()> {
     for target in targets.iter().filter(|target| target.is_s3()) {
-        let made = Client::new(target, 0).make_bucket().await;
+        let mut client = Client::new(target, 0);
+        let made = clock::within(FIRST_ANSWER_MAX, client.make_bucket()).await;
+        let made = made.with_context(|| format!("{} does not answer", target.name))?;
         made.with_context(|| format!("make the bucket {} on {}", target.bucket, target.name))?;
     }
     for run in 1..=plan.profile.runs {

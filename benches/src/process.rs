@@ -96,14 +96,14 @@ pub fn own_cpu_s() -> f64 {
     user_s + system_s
 }
 
-/// CPU seconds of the whole machine so far, without idling and waiting for disks.
+/// CPU seconds of all processes and kernel threads of the machine so far, without interrupts, idling
+/// and waiting for disks.
 pub fn machine_cpu_s() -> f64 {
     let stat = text("/proc/stat");
     let ticks = stat.lines().next().unwrap_or_default().split_whitespace().skip(1);
     let ticks: Vec<f64> = ticks.filter_map(|ticks| ticks.parse().ok()).collect();
-    // user nice system (idle iowait) irq softirq; what comes after is part of these, or stolen.
-    let busy = [0, 1, 2, 5, 6].into_iter().filter_map(|at: usize| ticks.get(at));
-    busy.sum::<f64>() / ticks_per_s()
+    // user nice system; then idle, iowait, irq, softirq, which belong to no process.
+    ticks.iter().take(3).sum::<f64>() / ticks_per_s()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "there are a hundred ticks a second")]

@@ -1,6 +1,7 @@
 //! Where a scenario plays: one target, how much of everything, and where results go.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use crate::client::Client;
 use crate::clock;
@@ -138,6 +139,20 @@ impl Stage<'_> {
             0 => Ok(()),
             errors => Err(Failure::Unprepared { workload: workload.name, errors, requests: tally.started }),
         }
+    }
+
+    /// Does one thing outside of a loop, with the same patience.
+    ///
+    /// # Errors
+    /// [`Failure::TimedOut`], or its own failure.
+    pub async fn once<T>(
+        &self,
+        workload: Workload,
+        limit: Duration,
+        thing: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, Failure> {
+        let ended = clock::within(limit, thing).await;
+        ended.unwrap_or(Err(Failure::TimedOut { workload: workload.name, limit }))
     }
 
     /// Hands a measurement to the report.

@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: builds the load generator optimised and hands it the arguments as they are.
+//! `cargo xtask bench`: builds the server and the load generator optimised, and runs the latter with
+//! the arguments as they are; with `--pieces`, criterion's benches of the pieces instead.
 
 use std::process::Command;
 
@@ -6,19 +7,43 @@ use anyhow::{Context, Result};
 
 use crate::repository;
 
-/// The package that holds the load generator.
+/// The package that holds the load generator and the benches of the pieces.
 const PACKAGE: &str = "drystone-bench";
 
-/// Runs the load generator in the foreground; `false` when it ended with another code than 0.
+/// The package that is measured.
+const SERVER: &str = "drystone";
+
+/// Asks for the benches of the pieces.
+const PIECES: &str = "--pieces";
+
+/// Runs what is asked for in the foreground; `false` when it ended with another code than 0.
 ///
 /// # Errors
-/// When cargo cannot be started.
+/// When a program cannot be started.
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
-    let status = Command::new(env!("CARGO"))
-        .args(["run", "--release", "--quiet", "--package", PACKAGE, "--"])
-        .args(arguments)
-        .current_dir(repository::root())
-        .status()
-        .context("start cargo")?;
-    Ok(status.success())
+    if let Some((first, rest)) = arguments.split_first()
+        && first == PIECES
+    {
+        let bench = ["bench", "--quiet", "--package", PACKAGE, "--bench", "pieces", "--"];
+        return succeeds(cargo(&bench).args(rest));
+    }
+    let build = ["build", "--release", "--quiet", "--package", SERVER, "--package", PACKAGE];
+    if !succeeds(&mut cargo(&build))? {
+        return Ok(false);
+    }
+    // It runs where the caller is, as paths among its arguments are relative to that.
+    let program = repository::root().join(repository::target()).join("release").join(PACKAGE);
+    succeeds(Command::new(program).args(arguments))
+}
+
+/// Cargo in the repository's root, on this terminal.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).current_dir(repository::root());
+    command
+}
+
+fn succeeds(command: &mut Command) -> Result<bool> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    Ok(command.status().with_context(|| format!("start {program}"))?.success())
 }

@@ -39,7 +39,8 @@ usage: cargo xtask COMMAND
   test [--fast] [--only NAME]  everything: packages, checks, unit tests, then real clients against the binary
                                --fast leaves out whatever needs packages or the release binary
                                --only runs one stage and what it needs; `--only list` prints their names
-  bench [ARGUMENTS]            the load generator, with its own arguments";
+  bench [ARGUMENTS]            the load generator against a server of its own or any other: `bench --help`
+  bench --pieces [ARGUMENTS]   the pieces, each alone, measured by criterion";
 
 fn main() -> ExitCode {
     match run() {

@@ -51,10 +51,10 @@ async fn upload(stage: &Stage<'_>, key: &str, id: u64) -> Result<(), Failure> {
     let (size, part_bytes) = (stage.profile.stream_bytes, stage.profile.part_bytes);
     let parts = size.div_ceil(part_bytes);
     let mut client = Client::new(stage.target, 0);
-    client.open().await?;
+    stage.once(UPLOAD, super::PATIENCE, client.open()).await?;
     let watch = stage.watch().await;
     let start = Moment::now();
-    let upload = client.create_upload(key).await?;
+    let upload = stage.once(UPLOAD, super::PATIENCE, client.create_upload(key)).await?;
     let created = start.elapsed();
 
     let etags = RefCell::new(BTreeMap::new());
@@ -69,7 +69,8 @@ async fn upload(stage: &Stage<'_>, key: &str, id: u64) -> Result<(), Failure> {
     })
     .await?;
     if tally.errors > 0 {
-        let _ = client.abort_upload(key, &upload).await;
+        // What went wrong is told below; that the abort went wrong too would only hide it.
+        let _ = stage.once(UPLOAD, super::PATIENCE, client.abort_upload(key, &upload)).await;
         return Err(Failure::Unprepared {
             workload: UPLOAD.name,
             errors: tally.errors,
@@ -78,7 +79,7 @@ async fn upload(stage: &Stage<'_>, key: &str, id: u64) -> Result<(), Failure> {
     }
     let sent = start.elapsed();
     let etags: Vec<String> = etags.into_inner().into_values().collect();
-    client.complete_upload(key, &upload, &etags).await?;
+    stage.once(UPLOAD, super::PATIENCE, client.complete_upload(key, &upload, &etags)).await?;
     let completed = start.elapsed();
     tally.seconds = completed.as_secs_f64();
     if stage.wants(UPLOAD) {
