@@ -59,10 +59,19 @@ impl Store {
     /// # Errors
     /// [`Error::NoSuchUpload`] before the body is read, or after it when the upload was completed or
     /// aborted meanwhile; else as [`Store::put_object`]. In every case nothing of the body remains.
-    pub async fn upload_part(&self, caller: &Caller, request: UploadPart) -> Result<PartOutcome, Error> {
-        let UploadPart { bucket, key, upload_id, part, mut incoming } = request;
-        let upload = self.open_upload(caller, &bucket, &key, &upload_id)?;
-        incoming.checksum = part_claim(incoming.checksum, upload.algorithm)?;
+    pub async fn upload_part(&self, caller: &Caller, mut request: UploadPart) -> Result<PartOutcome, Error> {
+        let upload = self.open_upload(caller, &request.bucket, &request.key, &request.upload_id)?;
+        request.incoming.checksum = part_claim(request.incoming.checksum, upload.algorithm)?;
+        self.store_part(caller, request).await
+    }
+
+    /// Stores the body of a part whose upload was found open.
+    pub(crate) async fn store_part(
+        &self,
+        caller: &Caller,
+        request: UploadPart,
+    ) -> Result<PartOutcome, Error> {
+        let UploadPart { bucket, key, upload_id, part, incoming } = request;
         let received = self.receive(incoming, SmallBodies::Refused).await?;
         let (stored, pending) = received.split();
         let record = PartRecord {

@@ -1,11 +1,16 @@
 //! UploadPartCopy: a part by reference to another object's bytes.
 //!
 //! Nothing is written but metadata. A range's bytes are read once, verified, for the part's MD5 and
-//! CRC64NVME; of a whole object both are known already.
+//! CRC64NVME; of a whole object both are known already. Only a small body, which lives in the metadata,
+//! is written again: parts never name small bodies, so that a reader of many parts, which opens small
+//! bodies at once, holds one of them at most.
 
 use std::ops::RangeInclusive;
 
+use bytes::Bytes;
+
 use crate::access::Caller;
+use crate::body::FullBody;
 use crate::checksum::{Algorithm, Checksum, Digests, Hasher};
 use crate::error::Error;
 use crate::meta::door::Tx;
@@ -14,10 +19,10 @@ use crate::meta::tables::{self, load};
 use crate::names::{BucketName, ObjectKey, PartNumber};
 use crate::objects::copy::{ATTEMPTS, CopySource, SourceFound};
 use crate::objects::get::{ByteRange, Span, cut};
-use crate::objects::put::BODY_BYTES_MAX;
+use crate::objects::put::{BODY_BYTES_MAX, ChecksumClaim, Incoming};
 use crate::reclaim::ownership;
 use crate::store::{Store, bucket_for};
-use crate::uploads::part::{PartOutcome, record_part};
+use crate::uploads::part::{PartOutcome, UploadPart, record_part};
 use crate::uploads::upload::find_upload;
 
 /// What to copy.
@@ -59,7 +64,10 @@ impl Store {
                     Span::Range(ByteRange::FromTo { first: *range.start(), last: *range.end() })
                 }
             };
-            let source = self.copy_source(caller, &request.source, span)?;
+            let mut source = self.copy_source(caller, &request.source, span)?;
+            if let Some(bytes) = source.reader.take_single() {
+                return self.store_part(caller, part_of_small_body(request, bytes, upload.algorithm)).await;
+            }
             let size = source.located.range.end - source.located.range.start;
             if size > BODY_BYTES_MAX {
                 return Err(Error::InvalidRequest(
@@ -142,6 +150,18 @@ impl Store {
         })
         .await
     }
+}
+
+fn part_of_small_body(request: UploadPartCopy, bytes: Bytes, algorithm: Option<Algorithm>) -> UploadPart {
+    let UploadPartCopy { bucket, key, upload_id, part, .. } = request;
+    let incoming = Incoming {
+        len: bytes.len() as u64,
+        body: Box::pin(FullBody::new(bytes)),
+        content_md5: None,
+        sha256: None,
+        checksum: algorithm.map(ChecksumClaim::Compute),
+    };
+    UploadPart { bucket, key, upload_id, part, incoming }
 }
 
 /// Refuses a range that reaches past the source, with AWS's two answers.

@@ -299,3 +299,22 @@ fn an_object_can_name_the_same_bytes_many_times() {
     assert_eq!(world.get("wall"), brick.repeat(4));
     assert_eq!(world.bytes_in_volumes(), brick.len() as u64);
 }
+
+#[test]
+fn a_part_copied_from_a_small_object_has_bytes_of_its_own() {
+    // Were its row shared, an object of many such parts would be read whole into memory to be opened.
+    let world = World::new();
+    let body = bytes(100, 1);
+    world.put("pebble", &body);
+    let upload = world.create_upload("wall");
+    world.try_part_copy(part_copy("pebble", &upload, 1)).unwrap();
+    let range = UploadPartCopy { range: Some(10..=19), ..part_copy("pebble", &upload, 2) };
+    let part = world.try_part_copy(range).unwrap();
+    assert_eq!(world.bytes_in_volumes(), 110);
+    world.delete("pebble");
+    world.settle();
+    assert_eq!(world.verify().small_bytes, 0);
+    world.complete(&upload, &[(2, part.etag)]);
+    world.settle();
+    assert_eq!((world.get("wall"), world.bytes_in_volumes()), (body[10..20].to_vec(), 10));
+}

@@ -96,8 +96,8 @@ impl Model {
         Arc::new(bytes(SIZES[size], self.bodies))
     }
 
-    fn check(&mut self, step: Step) {
-        match step {
+    fn check(&mut self, step: &Step) {
+        match *step {
             Step::Put { key, size, if_absent } => self.put(KEYS[key], size, if_absent),
             Step::Delete { key } => {
                 self.world.delete(KEYS[key]);
@@ -121,7 +121,7 @@ impl Model {
             | Step::Abort { upload }
                 if !self.uploads.is_empty() =>
             {
-                self.check_upload(upload % self.uploads.len(), &step);
+                self.check_upload(upload % self.uploads.len(), step);
             }
             _ => {}
         }
@@ -322,13 +322,13 @@ impl Model {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 48, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 32, failure_persistence: None, ..Config::default() })]
 
     #[test]
     fn the_store_answers_what_the_model_answers(steps in proptest::collection::vec(step(), 1..60)) {
         let mut model = Model::new();
         for step in steps {
-            model.check(step);
+            model.check(&step);
         }
         model.finish();
     }

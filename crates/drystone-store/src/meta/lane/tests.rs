@@ -6,7 +6,9 @@ use bytes::Bytes;
 use drystone_core::meta::door::{Order, Row, Tx};
 use drystone_sim::wait::wait;
 use futures_channel::oneshot;
-use proptest::prelude::*;
+use proptest::prelude::{
+    ProptestConfig, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof, proptest,
+};
 
 use super::*;
 
