@@ -37,6 +37,8 @@ const DEBIAN: &[Debian] = &[
     Debian { name: "openssl", probe: "command -v openssl" },
     // The small file system that the full-disk tests fill.
     Debian { name: "e2fsprogs", probe: "PATH=$PATH:/sbin:/usr/sbin command -v mkfs.ext4" },
+    // The file system that the power-cut tests cut off, and the command that cuts.
+    Debian { name: "xfsprogs", probe: "PATH=$PATH:/sbin:/usr/sbin command -v xfs_io" },
     Debian {
         name: "mount",
         probe: "PATH=$PATH:/sbin:/usr/sbin command -v mount && PATH=$PATH:/sbin:/usr/sbin command -v losetup",
