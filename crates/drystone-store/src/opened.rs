@@ -90,7 +90,8 @@ pub fn open(options: OpenOptions) -> Result<Opened, OpenError> {
     directory.mark_in_use()?;
     let room = Arc::new(Room::open(&dir, directory.ballast())?);
     let path = directory.meta();
-    let meta = Arc::new(Embedded::open(EmbeddedOptions { path: &path, room: Arc::clone(&room), fatal })?);
+    let meta =
+        Arc::new(Embedded::open(EmbeddedOptions { path: &path, stop, room: Arc::clone(&room), fatal })?);
     let volumes = Volumes::open(&folder, found, numbers, room, entropy)?;
     Ok(Opened {
         meta: Arc::clone(&meta) as Arc<dyn Meta>,

@@ -68,6 +68,8 @@ enum Ballast {
     Kept,
     /// Its room went to the metadata.
     GivenUp,
+    /// The file system cannot keep room for anything.
+    Impossible,
 }
 
 /// What the file system says, in bytes.
@@ -129,7 +131,7 @@ impl Room {
                 free = ask()?.free;
             }
             Ballast::GivenUp => self.remake(&mut ballast),
-            Ballast::Kept => {}
+            Ballast::Kept | Ballast::Impossible => {}
         }
         if free >= needed {
             return Ok(());
@@ -167,7 +169,10 @@ impl Room {
             });
         match made {
             Ok(()) => *ballast = Ballast::Kept,
-            Err(error) => tracing::warn!(%error, "the ballast could not be made"),
+            Err(error) => {
+                tracing::warn!(%error, "no room can be kept for metadata: a full disk will stop deletes too");
+                *ballast = Ballast::Impossible;
+            }
         }
     }
 }

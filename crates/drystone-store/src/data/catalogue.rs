@@ -40,13 +40,18 @@ pub(super) fn numbers_in(folder: &Path) -> io::Result<Vec<u64>> {
             name.to_str().filter(|name| name.len() == 16).and_then(|name| u64::from_str_radix(name, 16).ok());
         match number.filter(|number| name == *file_name(*number)) {
             Some(number) => numbers.push(number),
-            None if name.to_string_lossy().starts_with("NUMBERS") => {}
+            None if is_known(&name.to_string_lossy()) => {}
             None => {
                 tracing::warn!(name = %name.to_string_lossy(), "a file among the volumes is none: left alone");
             }
         }
     }
     Ok(numbers)
+}
+
+/// Whether a file among the volumes is ours and no volume.
+fn is_known(name: &str) -> bool {
+    name == "NUMBERS" || name.strip_suffix(crate::durable::NEW).is_some_and(|name| name.ends_with('.'))
 }
 
 fn file_name(number: u64) -> String {

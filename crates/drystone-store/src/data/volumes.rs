@@ -11,6 +11,7 @@ use drystone_core::data::door::{
 use drystone_core::meta::door::BoxFuture;
 use drystone_core::world::Entropy;
 use parking_lot::Mutex;
+use rustix::fs::{FallocateFlags, fallocate};
 
 use crate::data::allocate::{Allocation, Place, SMALL_BYTES_MAX};
 use crate::data::buffers::Buffers;
@@ -67,6 +68,7 @@ impl Volumes {
         room: Arc<Room>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Arc<Self>, OpenError> {
+        can_punch(folder).map_err(failed("punching a hole into a file in", folder))?;
         let start = |name, count| Pool::start(name, count).map_err(failed("starting threads for", folder));
         let catalogue = Arc::new(Catalogue::new(folder.to_owned(), found));
         let reclaim = Reclaim { catalogue: Arc::clone(&catalogue), ledger: Arc::new(AtomicU64::new(0)) };
@@ -224,6 +226,18 @@ impl Data for Volumes {
             why: error.to_string(),
         })
     }
+}
+
+/// Whether the file system of `folder` can take freed bytes back: without that nothing could ever
+/// be deleted.
+fn can_punch(folder: &Path) -> std::io::Result<()> {
+    let path = folder.join("probe").with_extension(crate::durable::NEW);
+    let file = std::fs::File::create(&path)?;
+    file.set_len(8192)?;
+    let mode = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    let punched = fallocate(&file, mode, 0, 4096);
+    std::fs::remove_file(&path)?;
+    punched.map_err(Into::into)
 }
 
 #[cfg(test)]

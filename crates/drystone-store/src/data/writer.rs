@@ -17,6 +17,9 @@ use crate::data::volumes::Volumes;
 /// Writes up to this size happen on the caller's thread: hashing and copying them takes about as
 /// long as two thread switches.
 const INLINE_BYTES_MAX: usize = 128 * 1024;
+/// A long stream asks for a sync after so many bytes and does not wait for it: so its last one is
+/// short, and its dirty pages do not fill the memory.
+const SYNC_AHEAD_BYTES: u64 = 32 * 1024 * 1024;
 /// Pieces that one system call takes (`IOV_MAX` of Linux).
 const PIECES_MAX: usize = 1024;
 
@@ -32,6 +35,8 @@ pub(super) struct Writer {
     written: u64,
     frame: Frame,
     crc64: u64,
+    /// Bytes written since a sync was asked for.
+    unsynced: u64,
     finished: bool,
 }
 
@@ -62,17 +67,8 @@ impl Writer {
     /// Begins `extent` in `volume`, which is held for it.
     pub(super) fn new(door: Arc<Volumes>, volume: Arc<Volume>, extent: Extent, ledger: u64) -> Self {
         let at = extent.id.offset;
-        Self {
-            door,
-            volume,
-            extent,
-            ledger,
-            at,
-            written: 0,
-            frame: Frame::default(),
-            crc64: 0,
-            finished: false,
-        }
+        let frame = Frame::default();
+        Self { door, volume, extent, ledger, at, written: 0, frame, crc64: 0, unsynced: 0, finished: false }
     }
 
     fn append(&mut self, pieces: &[Bytes], digests: &mut Digests) -> Result<(), DataError> {
@@ -107,6 +103,11 @@ impl Writer {
             let bytes: Vec<&[u8]> = group.iter().map(|part| part.bytes(&own)).collect();
             self.write_all(&bytes).map_err(|error| self.failed(&error))?;
         }
+        if self.unsynced >= SYNC_AHEAD_BYTES {
+            self.unsynced = 0;
+            // Should it fail, the volume is poisoned, and the next write of this extent hears of it.
+            drop(self.volume.sync(&self.door.syncs));
+        }
         Ok(())
     }
 
@@ -128,6 +129,7 @@ impl Writer {
                 return Err(io::ErrorKind::WriteZero.into());
             }
             self.at += count as u64;
+            self.unsynced += count as u64;
             IoSlice::advance_slices(&mut slices, count);
         }
         Ok(())

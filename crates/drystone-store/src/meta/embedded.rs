@@ -16,7 +16,8 @@ use fjall::compaction::Leveled;
 use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 
-use crate::format::{OpenError, failed};
+use crate::format::{LastStop, OpenError, failed};
+use crate::meta::journal::{self, Mended};
 use crate::meta::lane::{Engine, Fatal, Lane};
 use crate::room::Room;
 
@@ -37,6 +38,8 @@ const ROWS: &str = "rows";
 pub(crate) struct EmbeddedOptions<'o> {
     /// Its folder.
     pub(crate) path: &'o Path,
+    /// How the last process ended.
+    pub(crate) stop: LastStop,
     /// The file system's room.
     pub(crate) room: Arc<Room>,
     /// Told when metadata takes no more writes.
@@ -59,16 +62,20 @@ struct Store {
 impl Embedded {
     /// Opens the engine, or makes it.
     pub(crate) fn open(options: EmbeddedOptions<'_>) -> Result<Self, OpenError> {
-        let EmbeddedOptions { path, room, fatal } = options;
+        let EmbeddedOptions { path, stop, room, fatal } = options;
         let refused =
             |error: fjall::Error| OpenError::Metadata { path: path.to_owned(), why: error.to_string() };
         clear_unfinished(path)?;
-        let database = Database::builder(path)
-            .cache_size(CACHE_BYTES)
-            .max_cached_files(Some(FILES_OPEN_MAX))
-            .worker_threads(WORKERS)
-            .open()
-            .map_err(refused)?;
+        let database = match database(path) {
+            Err(fjall::Error::JournalRecovery(error)) if stop == LastStop::Unclean => {
+                match journal::mend(path).map_err(failed("mending the journal in", path))? {
+                    Mended::CutOff(_) => database(path),
+                    Mended::Nothing => Err(fjall::Error::JournalRecovery(error)),
+                }
+            }
+            opened => opened,
+        };
+        let database = database.map_err(refused)?;
         let memtable = room.sizes().memtable;
         let rows = database.keyspace(ROWS, || keyspace(memtable)).map_err(refused)?;
         // The keyspace itself must not be newer on disk than what is said about it.
@@ -97,6 +104,14 @@ fn clear_unfinished(path: &Path) -> Result<(), OpenError> {
         std::fs::remove_dir_all(path).map_err(failed("removing the unfinished", path))?;
     }
     Ok(())
+}
+
+fn database(path: &Path) -> fjall::Result<Database> {
+    Database::builder(path)
+        .cache_size(CACHE_BYTES)
+        .max_cached_files(Some(FILES_OPEN_MAX))
+        .worker_threads(WORKERS)
+        .open()
 }
 
 fn keyspace(memtable: u64) -> KeyspaceCreateOptions {

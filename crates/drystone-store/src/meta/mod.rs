@@ -1,6 +1,7 @@
 //! The metadata door on disk: one engine, one lane.
 
 mod lane;
+mod journal;
 mod embedded;
 
 pub(crate) use embedded::{Embedded, EmbeddedOptions};

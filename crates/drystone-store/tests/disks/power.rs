@@ -63,7 +63,8 @@ fn survives(kind: FileSystem, mebibytes: u64, how: PowerCut) {
                 scope.spawn(move || {
                     for number in 0_u64.. {
                         let seed = (round * WRITERS + writer) as u64 * 100_000 + number;
-                        let len = [700, 5_000, 66_000, 250_000, 1_100_000][(seed % 5) as usize] + seed % 977;
+                        let sizes = [700, 5_000, 66_000, 250_000, 1_100_000];
+                        let len = sizes.get((seed % 5) as usize).expect("five sizes") + seed % 977;
                         let key = Bytes::from(format!("object/{round}/{writer}/{number}"));
                         let Ok(extent) = put(meta, data, &key, &bytes(len, seed)) else { break };
                         // An answer that comes while the power goes counts as none: file systems

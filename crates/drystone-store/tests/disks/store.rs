@@ -85,9 +85,9 @@ pub(crate) fn objects(meta: &Arc<dyn Meta>) -> BTreeMap<Bytes, Extent> {
     let range = (Bound::Included(&b"object/"[..]), Bound::Excluded(&b"object0"[..]));
     let row = |row: Result<(Bytes, Bytes), MetaError>| {
         let (key, value) = row.expect("the row is read");
-        let number = |n: usize| u64::from_be_bytes(value[n * 8..n * 8 + 8].try_into().expect("eight bytes"));
-        let id = ExtentId { volume: number(0), offset: number(1) };
-        (key, Extent { id, len: number(2), token: number(3) })
+        let numbers: Vec<u64> = value.as_chunks().0.iter().copied().map(u64::from_be_bytes).collect();
+        let &[volume, offset, len, token] = numbers.as_slice() else { panic!("{key:?} has no extent") };
+        (key, Extent { id: ExtentId { volume, offset }, len, token })
     };
     view.scan(range, Order::Ascending).map(row).collect()
 }

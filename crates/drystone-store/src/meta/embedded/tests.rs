@@ -13,9 +13,13 @@ fn temp() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
-fn open_with(dir: &Path, fatal: Fatal) -> Embedded {
+fn try_open(dir: &Path, stop: LastStop, fatal: Fatal) -> Result<Embedded, OpenError> {
     let room = Arc::new(Room::open(dir, dir.join("ballast")).expect("the room opens"));
-    Embedded::open(EmbeddedOptions { path: &dir.join("meta"), room, fatal }).expect("the engine opens")
+    Embedded::open(EmbeddedOptions { path: &dir.join("meta"), stop, room, fatal })
+}
+
+fn open_with(dir: &Path, fatal: Fatal) -> Embedded {
+    try_open(dir, LastStop::Unclean, fatal).expect("the engine opens")
 }
 
 fn open(dir: &Path) -> Arc<dyn Meta> {
@@ -130,4 +134,62 @@ fn a_store_may_be_dropped_by_the_command_that_it_settles() {
     wait(submitted);
     drop(meta);
     wait(end).expect("the command was settled");
+}
+
+/// A store with three batches of one large row each; gives the bytes of its journal.
+fn three_batches(dir: &Path) -> Vec<u8> {
+    let meta = open(dir);
+    for row in [b'a', b'b', b'c'] {
+        commit(&meta, move |tx| {
+            tx.put(vec![row], vec![row; 20_000]);
+            Ok(())
+        })
+        .expect("commits");
+    }
+    drop(meta);
+    std::fs::read(dir.join("meta/0.jnl")).expect("the journal is there")
+}
+
+/// Damages the journal of `dir` where the row `row` has its value: a page of it never arrived.
+fn lose_a_page_of(dir: &Path, journal: &[u8], row: u8) {
+    let mut journal = journal.to_vec();
+    let value = journal.windows(10_000).position(|bytes| bytes.iter().all(|byte| *byte == row));
+    let value = value.expect("the row is in the journal");
+    journal[value + 3_000..value + 7_096].fill(0);
+    std::fs::write(dir.join("meta/0.jnl"), journal).expect("written");
+}
+
+fn rows(meta: &Arc<dyn Meta>) -> Vec<Bytes> {
+    let everything = (Bound::Unbounded, Bound::Unbounded);
+    meta.snapshot().scan(everything, Order::Ascending).map(|row| row.expect("reads").0).collect()
+}
+
+#[test]
+fn a_torn_last_batch_is_cut_off_after_an_unclean_stop() {
+    let dir = temp();
+    let journal = three_batches(dir.path());
+    lose_a_page_of(dir.path(), &journal, b'c');
+    let meta = open(dir.path());
+    assert_eq!(rows(&meta), ["a", "b"]);
+    commit(&meta, |tx| {
+        tx.put(b"d".to_vec(), b"after".to_vec());
+        Ok(())
+    })
+    .expect("commits");
+    drop(meta);
+    assert_eq!(rows(&open(dir.path())), ["a", "b", "d"]);
+}
+
+#[test]
+fn damage_in_the_middle_or_after_a_clean_stop_is_refused() {
+    for (row, stop) in [(b'b', LastStop::Unclean), (b'c', LastStop::Clean)] {
+        let dir = temp();
+        let journal = three_batches(dir.path());
+        lose_a_page_of(dir.path(), &journal, row);
+        let before = std::fs::read(dir.path().join("meta/0.jnl")).expect("the journal is there");
+        let refused = try_open(dir.path(), stop, Arc::new(|_| {}));
+        assert!(matches!(refused.err(), Some(OpenError::Metadata { .. })), "{row} {stop:?}");
+        let after = std::fs::read(dir.path().join("meta/0.jnl")).expect("the journal is there");
+        assert!(before == after, "a refused journal is not touched");
+    }
 }
