@@ -118,7 +118,8 @@ impl Opened {
 
     /// Stops in order: settles what waits, finishes what was begun, writes the clean-stop marker.
     /// The doors take nothing more, whoever still holds them. Without it (or when it fails) the next
-    /// start recovers as after a crash.
+    /// start recovers as after a crash. So it does when this process did not recover from the last one
+    /// (see [`Data::suspects`]): then no marker is written.
     ///
     /// # Errors
     /// [`CloseError`] when the next start has to recover.
@@ -130,7 +131,13 @@ impl Opened {
         if meta.is_poisoned() {
             return Err(CloseError::Metadata);
         }
-        directory.mark_clean()?;
+        if volumes.suspects().is_empty() {
+            directory.mark_clean()?;
+        } else {
+            // Nobody recovered after the last crash (`drystone verify` only looks): the next process
+            // must still know whom to suspect.
+            tracing::info!("no clean-stop marker: the last crash was not recovered from");
+        }
         Ok(())
     }
 }
