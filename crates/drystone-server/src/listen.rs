@@ -88,6 +88,16 @@ pub struct TlsFiles {
     pub key: PathBuf,
 }
 
+impl TlsFiles {
+    /// Reads both files, so that a mistake in them is found before anything else is begun.
+    ///
+    /// # Errors
+    /// As [`Listener::bind`] would say it.
+    pub fn check(&self) -> Result<(), TlsError> {
+        tls::acceptor(self).map(drop)
+    }
+}
+
 /// Counters of one listener. The default counts nothing.
 #[derive(Clone)]
 pub struct Traffic {

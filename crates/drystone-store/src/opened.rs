@@ -84,11 +84,13 @@ pub fn open(options: OpenOptions) -> Result<Opened, OpenError> {
     let (directory, stop) = Directory::open(&dir, &*entropy)?;
     let folder = directory.volumes();
     let found = Volumes::list(&folder)?;
+    // Before anything is written: a disk that others filled must not keep us from deleting on it.
+    let room = Arc::new(Room::open(&dir, directory.ballast())?);
+    room.for_start();
     // The order is safety: as long as the clean-stop marker is there nothing may be half done, and
     // as soon as it is gone the next process must know whom to suspect.
     let numbers = Numbers::open(&folder, &found, stop)?;
     directory.mark_in_use()?;
-    let room = Arc::new(Room::open(&dir, directory.ballast())?);
     let path = directory.meta();
     let meta =
         Arc::new(Embedded::open(EmbeddedOptions { path: &path, stop, room: Arc::clone(&room), fatal })?);

@@ -139,6 +139,14 @@ impl Room {
         Err(format!("{free} bytes are free and {needed} are needed; free some space on this file system"))
     }
 
+    /// Gives up the ballast if a start, which writes before its first commit, would find no room. Where
+    /// even that is not enough, the write that fails says so.
+    pub(crate) fn for_start(&self) {
+        if let Err(why) = self.for_commit(0) {
+            tracing::warn!(why, "there is hardly room to start");
+        }
+    }
+
     fn give_up(&self, ballast: &mut Ballast) {
         // Emptied and synced rather than removed: its blocks can be used once that is committed, and
         // a file system without a free block may not be able to change a folder.

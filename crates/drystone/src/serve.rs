@@ -47,10 +47,14 @@ pub(crate) fn run(args: ServeArgs) -> Result<()> {
     for notice in &settings.notices {
         tracing::info!("{notice}");
     }
+    let tls =
+        settings.tls.as_ref().map(|files| TlsFiles { cert: files.cert.clone(), key: files.key.clone() });
+    // Nothing is made on disk for a server that cannot start.
+    tls.as_ref().map_or(Ok(()), TlsFiles::check).context("read --tls-cert and --tls-key")?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let opened = open(&settings.place)?;
-    let served = runtime.block_on(serve(settings, &opened));
+    let served = runtime.block_on(serve(settings, tls, &opened));
     // Workers and connections end before the doors close.
     drop(runtime);
     opened.close().context("close the data directory")?;
@@ -71,7 +75,7 @@ fn open(place: &DataPlace) -> Result<Opened> {
     }
 }
 
-async fn serve(settings: Settings, opened: &Opened) -> Result<()> {
+async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Result<()> {
     let mut stop = Stop::listen()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
@@ -87,7 +91,6 @@ async fn serve(settings: Settings, opened: &Opened) -> Result<()> {
     let root = Root::find_or_make(data_dir(&settings.place), configured.first(), others.len(), &*entropy)?;
     create_buckets(&store, &root.account, settings.buckets).await?;
 
-    let tls = settings.tls.map(|files| TlsFiles { cert: files.cert, key: files.key });
     let scheme = if tls.is_some() { "https" } else { "http" };
     let metrics = Arc::new(Metrics::new());
     let authenticator = authenticator(&root, &configured, &others, &settings.region, &*entropy)?;

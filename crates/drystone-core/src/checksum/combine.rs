@@ -88,7 +88,7 @@ mod tests {
                 let mask = u64::MAX >> (64 - width);
                 let (crc, next) = (
                     0x0123_4567_89ab_cdef_u64.rotate_left(n as u32) & mask,
-                    0xfedc_ba98 * (n as u64 + 1) & mask,
+                    (0xfedc_ba98 * (n as u64 + 1)) & mask,
                 );
                 let want = checksum_combine(algorithm, crc, next, length);
                 assert_eq!(combiner.combine(crc, next, length), want, "{length} bytes, {width} bits");

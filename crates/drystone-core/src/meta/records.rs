@@ -3,7 +3,7 @@
 //! A record begins with its marker and its version, then its fields in the order written here, all
 //! numbers big-endian, texts with a length before them. `docs/format.md` describes every byte; the
 //! golden files beside the tests hold one record of each version. A record that does not read back
-//! whole is [`MetaError::Corrupt`], never guessed at.
+//! whole is [`MetaError::Corrupt`](crate::meta::door::MetaError::Corrupt), never guessed at.
 
 mod bytes_of;
 mod object;

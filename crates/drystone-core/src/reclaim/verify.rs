@@ -3,7 +3,7 @@
 //! Every object and part is read through the same verifying reader as clients use and compared with
 //! its recorded CRC64NVME (in this file); every row must have the rows that it leans on, every
 //! reference is counted against the owners' rows, every byte that the volumes take is matched with an
-//! owner, every counter is counted again (in [`rows`]). Damage is named in the report and does not end
+//! owner, every counter is counted again (in `rows`). Damage is named in the report and does not end
 //! the walk. It changes nothing.
 
 mod named;

@@ -7,7 +7,10 @@
 //!    comes next is a body or a request (RFC 9110, section 10.1.1);
 //! 3. a little is left: read it away, then answer, and the connection lives on;
 //! 4. much is left: answer at once and close, while [`connection`](super::connection) goes on
-//!    reading for a while so that the answer is not lost.
+//!    reading for a while so that the answer is not lost;
+//! 5. the client waits for `100 Continue` of a body that is empty: HTTP lets us leave it out, and hyper
+//!    does. But botocore (AWS CLI, boto3) then reads the next answer of the same connection with the
+//!    status line of this one, and hangs until its time is up. So that connection is closed.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -46,6 +49,7 @@ where
     let (version, expects) = (request.version(), expects_continue(&request));
     // HTTP/2 can end one stream without touching the others.
     let settles = version < Version::HTTP_2 && !request.body().is_end_stream();
+    let answered_early = expects == Expects::Continue && request.body().is_end_stream();
     let unread = settles.then(GiveBack::default);
     let mut response = handler(request.map(|body| Arriving::new(body, unread.clone())), peer).await;
     let left = unread.and_then(|slot| slot.lock().take());
@@ -53,6 +57,9 @@ where
         && settle(left, expects).await == Connection::Closes
     {
         lingers.store(true, Ordering::Relaxed);
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if answered_early {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     Ok(response)

@@ -233,6 +233,19 @@ async fn who_expects_100_continue_gets_it_when_the_body_is_wanted() {
 
 /// The client sends everything before it reads: the answer must not be lost to a reset.
 #[tokio::test]
+async fn who_expects_100_continue_of_nothing_gets_a_connection_of_its_own() {
+    // botocore hangs on the next request of a connection that once left the 100 out.
+    let server = Server::start(echo);
+    let mut client = server.connect().await;
+    client.send("PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nexpect: 100-continue\r\n\r\n").await;
+    let answer = client.rest().await;
+    assert!(
+        answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("connection: close\r\n"),
+        "{answer}"
+    );
+}
+
+#[tokio::test]
 async fn a_large_refused_body_does_not_lose_the_answer() {
     let server = Server::start(refuse);
     let mut client = server.connect().await;

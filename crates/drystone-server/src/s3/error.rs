@@ -268,7 +268,7 @@ impl S3Error {
 
     fn document(&self, asked: &Asked<'_>) -> Bytes {
         let mut xml = self.begin_document();
-        xml.text("Resource", asked.resource);
+        xml.echo("Resource", asked.resource);
         xml.text("RequestId", asked.request_id);
         xml.text("HostId", asked.host_id);
         xml.finish()
@@ -277,9 +277,9 @@ impl S3Error {
     fn begin_document(&self) -> Writer {
         let mut xml = Writer::plain("Error");
         xml.text("Code", self.code);
-        xml.text("Message", &self.message);
+        xml.echo("Message", &self.message);
         for (name, text) in &self.elements {
-            xml.text(name, text);
+            xml.echo(name, text);
         }
         xml
     }

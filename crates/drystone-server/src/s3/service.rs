@@ -272,7 +272,7 @@ where
         Operation::GetBucketLocation => buckets::get_bucket_location(call),
         Operation::ReadSetting(setting) => subresources::read(call, setting),
         Operation::DeleteSetting(_, scope) => subresources::delete(call, scope),
-        Operation::PutAcl(_, scope) => subresources::put_acl(call, scope),
+        Operation::PutAcl(_, scope) => subresources::put_acl(call, scope, sent).await,
         Operation::Locked(_) => subresources::locked(call),
         Operation::PutObjectLockConfiguration => subresources::put_object_lock(call),
         Operation::NotBuilt(name) => Err(S3Error::not_built(name)),

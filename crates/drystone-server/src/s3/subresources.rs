@@ -4,14 +4,16 @@
 //! here (setting answers 501), so each read has exactly one true answer: what S3 says of a bucket
 //! where it was never set. Deleting what is not there succeeds, as it does at S3.
 
-use http::{Response, StatusCode};
+use std::error::Error as StdError;
 
+use bytes::Bytes;
 use drystone_core::names::BucketName;
 use drystone_core::objects::conditions::ReadConditions;
 use drystone_core::objects::get::{GetObject, Span};
+use http::{Response, StatusCode};
 
 use crate::response_body::ResponseBody;
-use crate::s3::call::{Answer, Call, document, empty};
+use crate::s3::call::{Answer, Call, Sent, document, empty};
 use crate::s3::error::{
     ACL_NOT_SUPPORTED, Code, INVALID_BUCKET_STATE, NO_SUCH_BUCKET_POLICY, NO_SUCH_CONFIGURATION,
     NO_SUCH_CORS, NO_SUCH_ENCRYPTION, NO_SUCH_LIFECYCLE, NO_SUCH_OBJECT_LOCK, NO_SUCH_OWNERSHIP,
@@ -20,7 +22,11 @@ use crate::s3::error::{
 use crate::s3::get::check_version;
 use crate::s3::headers::{check_acl, filled};
 use crate::s3::operation::{Scope, Setting};
+use crate::s3::xml::reader::{Document, malformed};
 use crate::s3::xml::writer::Writer;
+
+/// Largest AccessControlPolicy: S3 allows 100 grants.
+const ACL_BYTES_MAX: usize = 64 * 1024;
 
 /// Reads a setting.
 pub(crate) fn read(call: &Call<'_>, setting: Setting) -> Answer {
@@ -78,18 +84,63 @@ pub(crate) fn delete(call: &Call<'_>, scope: Scope) -> Answer {
     Ok(empty(StatusCode::NO_CONTENT))
 }
 
-/// Sets an access control list: a canned one that means what the list is already changes nothing;
-/// all others would need lists to be enabled.
-pub(crate) fn put_acl(call: &Call<'_>, scope: Scope) -> Answer {
+/// Sets an access control list: one that means what the list is already changes nothing; all others
+/// would need lists to be enabled. s3cmd copies the list of an object that it moves in this way.
+pub(crate) async fn put_acl<B>(call: &Call<'_>, scope: Scope, sent: Sent<B>) -> Answer
+where
+    B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: StdError + Send + Sync + 'static,
+{
     match scope {
         Scope::Object => object_must_exist(call)?,
         Scope::Bucket | Scope::Configuration => drop(call.store.head_bucket(&call.caller, &call.bucket()?)?),
     }
     check_acl(call.headers())?;
     if filled(call.headers(), "x-amz-acl").is_none() {
-        return Err(S3Error::new(&ACL_NOT_SUPPORTED));
+        let body = sent.document(call.head, ACL_BYTES_MAX).await?;
+        if !gives_all_to(&call.account.id, &body)? {
+            return Err(S3Error::new(&ACL_NOT_SUPPORTED));
+        }
     }
     Ok(empty(StatusCode::OK))
+}
+
+/// Whether an AccessControlPolicy has one grant, of everything, to the account `id`.
+fn gives_all_to(id: &str, body: &[u8]) -> Result<bool, S3Error> {
+    let mut policy = Document::open(body, "AccessControlPolicy")?;
+    let (mut grants, mut ours) = (0, 0);
+    while let Some(name) = policy.child()? {
+        if name != "AccessControlList" {
+            policy.skip()?;
+            continue;
+        }
+        while let Some(grant) = policy.child()? {
+            if grant != "Grant" {
+                return Err(malformed());
+            }
+            grants += 1;
+            ours += usize::from(is_all_to(id, &mut policy)?);
+        }
+    }
+    policy.end()?;
+    Ok(grants == 1 && ours == 1)
+}
+
+/// Reads one grant to its end.
+fn is_all_to(id: &str, policy: &mut Document<'_>) -> Result<bool, S3Error> {
+    let (mut grantee, mut permission) = (false, false);
+    while let Some(name) = policy.child()? {
+        match name.as_str() {
+            "Grantee" => {
+                while let Some(name) = policy.child()? {
+                    if name == "ID" { grantee = policy.text()? == id } else { policy.skip()? }
+                }
+            }
+            "Permission" => permission = policy.text()? == "FULL_CONTROL",
+            _ => policy.skip()?,
+        }
+    }
+    Ok(grantee && permission)
 }
 
 /// Retention and legal hold of an object in a bucket without object lock.

@@ -139,7 +139,7 @@ fn an_answer_names_the_request_and_escapes_the_key() {
     assert_eq!(
         body,
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key does \
-         not exist.</Message><Key>&lt;a&gt;&amp;&#x1;</Key><Resource>/b/k</Resource><RequestId>ID</RequestId>\
+         not exist.</Message><Key>&lt;a&gt;&amp;\u{fffd}</Key><Resource>/b/k</Resource><RequestId>ID</RequestId>\
          <HostId>HOST</HostId></Error>"
     );
 }

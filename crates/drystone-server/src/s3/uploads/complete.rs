@@ -82,9 +82,9 @@ struct Completed {
 impl Completed {
     fn write(&self, outcome: &PutOutcome) -> Writer {
         let mut xml = Writer::new("CompleteMultipartUploadResult");
-        xml.text("Location", &self.location);
+        xml.echo("Location", &self.location);
         xml.text("Bucket", &self.bucket);
-        xml.text("Key", &self.key);
+        xml.echo("Key", &self.key);
         xml.etag(&outcome.etag);
         checksums::write_elements(&mut xml, &outcome.checksum);
         xml

@@ -19,7 +19,7 @@ pub(crate) async fn create_multipart_upload(call: &Call<'_>) -> Answer {
 
     let mut xml = Writer::new("InitiateMultipartUploadResult");
     xml.text("Bucket", call.target.bucket.as_deref().unwrap_or_default());
-    xml.text("Key", upload.key.as_str());
+    xml.echo("Key", upload.key.as_str());
     xml.value("UploadId", upload.upload_id);
     let mut response = document(xml);
     if let Some(algorithm) = upload.checksum.algorithm {

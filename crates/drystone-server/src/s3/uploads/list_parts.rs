@@ -43,7 +43,7 @@ fn write(call: &Call<'_>, page: &PartPage, after: u16, max: usize, encoding: Enc
     let PartPage { upload, parts, truncated } = page;
     let mut xml = Writer::new("ListPartsResult");
     xml.text("Bucket", call.target.bucket.as_deref().unwrap_or_default());
-    xml.text("Key", &encoding.apply(upload.key.as_str()));
+    xml.echo("Key", &encoding.apply(upload.key.as_str()));
     xml.value("UploadId", upload.upload_id);
     call.write_account(&mut xml, "Initiator");
     call.write_account(&mut xml, "Owner");

@@ -58,6 +58,18 @@ impl Writer {
         self.close(name);
     }
 
+    /// Writes a name that the client sent and knows, with U+FFFD for each character that XML 1.0 cannot carry.
+    ///
+    /// A listing must not change a name, so it uses [`Writer::text`]; but a refusal or an upload id that no
+    /// reader can take, because of a name that nobody needs to read, helps nobody.
+    pub(crate) fn echo(&mut self, name: &str, text: &str) {
+        if text.contains(cannot_stand) {
+            self.text(name, &text.replace(cannot_stand, "\u{fffd}"));
+        } else {
+            self.text(name, text);
+        }
+    }
+
     /// Writes a value that needs no escaping: a number, a boolean.
     pub(crate) fn value(&mut self, name: &str, value: impl Display) {
         put(&mut self.text, format_args!("<{name}>{value}</{name}>"));
@@ -127,6 +139,11 @@ fn escape(to: &mut String, text: &str) {
     to.push_str(text.get(clean..).unwrap_or_default());
 }
 
+/// Whether XML 1.0 has no way to write this character, not even a reference (its section 2.2).
+fn cannot_stand(letter: char) -> bool {
+    matches!(letter, '\u{0}'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
+}
+
 /// Markup; control characters, because readers normalise or refuse them; and two characters that
 /// XML forbids.
 fn needs_escape(letter: char) -> bool {
@@ -136,6 +153,17 @@ fn needs_escape(letter: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_echo_can_always_be_read() {
+        let mut xml = Writer::plain("Error");
+        xml.echo("Key", "a\u{0}b\t\r\n\u{1f}\u{ffff}é<");
+        let text = String::from_utf8(xml.finish().to_vec()).unwrap();
+        assert!(
+            text.ends_with("<Key>a\u{fffd}b&#x9;&#xd;&#xa;\u{fffd}\u{fffd}é&lt;</Key></Error>"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn a_document_is_written_in_order_and_escaped() {

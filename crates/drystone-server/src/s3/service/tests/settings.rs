@@ -61,6 +61,13 @@ async fn the_owner_has_full_control_and_nobody_else_any() {
         assert_eq!(acl.elements("ID"), ["owner", "owner"]);
         assert_eq!(acl.elements("Permission"), ["FULL_CONTROL"]);
         world.send("PUT", target, &[("x-amz-acl", "private")], b"").await.is(200);
+        // What was read may be written back, as s3cmd does after a copy; nothing else may.
+        let list = acl.text();
+        world.send("PUT", target, &[], list.as_bytes()).await.is(200);
+        for other in [list.replace("FULL_CONTROL", "READ"), list.replace("owner", "other")] {
+            let reply = world.send("PUT", target, &[], other.as_bytes()).await;
+            reply.refuses(400, "AccessControlListNotSupported");
+        }
         world
             .send("PUT", target, &[("x-amz-acl", "public-read")], b"")
             .await
