@@ -18,6 +18,8 @@ mod tidy;
 
 mod packages;
 
+mod blackbox;
+
 mod plan;
 
 mod bench;

@@ -51,6 +51,8 @@ const PYTHON: &[&str] = &[
     "pytest==9.2.0",
     "pytest-timeout==2.4.0",
     "pytest-xdist==3.8.0",
+    // Formats and lints the tests.
+    "ruff==0.17.6",
     // Clients.
     "awscli==1.46.3",
     "boto3==1.44.5",

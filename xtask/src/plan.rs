@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::check::cargo;
 use crate::stage::{self, Outcome, Unit};
-use crate::{check, packages, summary, tidy};
+use crate::{blackbox, check, packages, summary, tidy};
 
 /// One stage of a run.
 struct Stage {
@@ -58,6 +58,35 @@ const STAGES: &[Stage] = &[
         fast: Speed::Full,
         minutes: 15,
         work: Work::Here(packages::install),
+    },
+    Stage {
+        name: "python",
+        needs: &["packages"],
+        fast: Speed::Full,
+        minutes: 2,
+        work: Work::Check(blackbox::python),
+    },
+    Stage { name: "build", needs: &[], fast: Speed::Full, minutes: 15, work: Work::Check(blackbox::build) },
+    Stage {
+        name: "rust-client",
+        needs: &[],
+        fast: Speed::Full,
+        minutes: 15,
+        work: Work::Check(blackbox::build_rust_client),
+    },
+    Stage {
+        name: "behaviour",
+        needs: &["packages", "build"],
+        fast: Speed::Full,
+        minutes: 15,
+        work: Work::Tests(|| blackbox::suite("behaviour")),
+    },
+    Stage {
+        name: "clients",
+        needs: &["packages", "build", "rust-client"],
+        fast: Speed::Full,
+        minutes: 20,
+        work: Work::Tests(|| blackbox::suite("clients")),
     },
 ];
 
@@ -154,6 +183,11 @@ mod tests {
     fn names(arguments: &[&str]) -> Result<Vec<&'static str>> {
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         Plan::test(&arguments).map(|plan| plan.names)
+    }
+
+    #[test]
+    fn one_stage_brings_what_it_needs() {
+        assert_eq!(names(&["--only", "behaviour"]).unwrap(), ["packages", "build", "behaviour"]);
     }
 
     #[test]

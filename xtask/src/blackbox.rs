@@ -1,0 +1,53 @@
+//! The tests that drive the built binary from outside: pytest suites and the clients that have to be compiled.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::check::cargo;
+use crate::{packages, repository};
+
+/// The folder with the Rust client's own manifest, lock file and sources.
+const RUST_CLIENT: &str = "tests/clients/rust";
+
+/// The binary under test: optimised, because clients move gigabytes through it.
+pub(crate) fn build() -> Vec<Command> {
+    vec![cargo(&["build", "--release", "--package", "drystone"])]
+}
+
+/// The client on the AWS SDK for Rust, which has a lock file and a target folder of its own.
+pub(crate) fn build_rust_client() -> Vec<Command> {
+    let mut command = cargo(&["build", "--locked", "--manifest-path"]);
+    command.arg(repository::root().join(RUST_CLIENT).join("Cargo.toml"));
+    command.arg("--target-dir").arg(rust_client_target());
+    vec![command]
+}
+
+fn rust_client_target() -> PathBuf {
+    repository::target().join("rust-client")
+}
+
+/// The tests' own source is formatted and holds no lint.
+pub(crate) fn python() -> Vec<Command> {
+    let root = repository::root();
+    let ruff = |arguments: &[&str]| {
+        let mut command = Command::new(packages::python_home().join("bin/ruff"));
+        command.args(arguments).args(["--no-cache", "--config"]).arg(root.join("tests/ruff.toml"));
+        command.arg(root.join("tests"));
+        command
+    };
+    vec![ruff(&["check"]), ruff(&["format", "--check"])]
+}
+
+/// The pytest suite in `tests/NAME`.
+pub(crate) fn suite(name: &str) -> Vec<Command> {
+    let root = repository::root();
+    let mut command = Command::new(packages::python_home().join("bin/python"));
+    command.args(["-B", "-m", "pytest", "--config-file"]).arg(root.join("tests/pytest.ini"));
+    command.arg(root.join("tests").join(name)).current_dir(root);
+    command.env("PATH", packages::path());
+    command.env("DRYSTONE_BINARY", repository::target().join("release/drystone"));
+    command.env("DRYSTONE_RUST_CLIENT", rust_client_target().join("debug/rust-client"));
+    command.env("DRYSTONE_NODE_MODULES", packages::node_home().join("node_modules"));
+    command.env("DRYSTONE_JAVA_SDK", packages::java_sdk());
+    vec![command]
+}
