@@ -6,6 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use drystone_core::checksum::crc64;
 use drystone_core::world::Entropy;
@@ -99,9 +100,11 @@ const HARMLESS: [&str; 3] = ["lost+found", LOCK, "FORMAT.new"];
 pub(crate) struct Directory {
     path: PathBuf,
     installation: String,
-    /// Holds the `flock`: closing the file lets go of it.
-    _lock: File,
+    lock: Held,
 }
+
+/// Holds the `flock` on a data directory: dropping the last one lets go of it.
+pub(crate) type Held = Arc<File>;
 
 /// How the last process that used a directory ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,9 +129,14 @@ impl Directory {
             Some(installation) => (installation, false),
             None => (make_format(path, entropy)?, true),
         };
-        let directory = Self { path: path.to_owned(), installation, _lock: lock };
+        let directory = Self { path: path.to_owned(), installation, lock: Arc::new(lock) };
         let stop = if fresh || directory.is_clean()? { LastStop::Clean } else { LastStop::Unclean };
         Ok((directory, stop))
+    }
+
+    /// Keeps the directory ours for as long as it lives.
+    pub(crate) fn held(&self) -> Held {
+        Arc::clone(&self.lock)
     }
 
     /// The folder of the metadata engine.

@@ -9,7 +9,7 @@ use drystone_core::meta::door::Meta;
 use drystone_core::meta::memory::MemoryMeta;
 use drystone_core::world::Entropy;
 
-use crate::data::{Numbers, StillInUse, Volumes};
+use crate::data::{Numbers, StillInUse, Volumes, VolumesOptions};
 use crate::format::{Directory, OpenError};
 use crate::meta::{Embedded, EmbeddedOptions, Fatal};
 use crate::room::Room;
@@ -92,9 +92,10 @@ pub fn open(options: OpenOptions) -> Result<Opened, OpenError> {
     let numbers = Numbers::open(&folder, &found, stop)?;
     directory.mark_in_use()?;
     let path = directory.meta();
-    let meta =
-        Arc::new(Embedded::open(EmbeddedOptions { path: &path, stop, room: Arc::clone(&room), fatal })?);
-    let volumes = Volumes::open(&folder, found, numbers, room, entropy)?;
+    let held = directory.held();
+    let meta = EmbeddedOptions { path: &path, stop, room: Arc::clone(&room), fatal, held: Arc::clone(&held) };
+    let meta = Arc::new(Embedded::open(meta)?);
+    let volumes = Volumes::open(VolumesOptions { folder: &folder, found, numbers, room, entropy, held })?;
     Ok(Opened {
         meta: Arc::clone(&meta) as Arc<dyn Meta>,
         data: Arc::clone(&volumes) as Arc<dyn Data>,

@@ -19,18 +19,22 @@ const KIB: u64 = 1024;
 const MIB: u64 = 1024 * KIB;
 
 /// The ballast is this part of the file system ...
-const BALLAST_SHARE: u64 = 64;
-/// ... but not less: a flush of the smallest memtable (1 MiB), twice, and as much for the journal.
+const BALLAST_SHARE: u64 = 128;
+/// ... but not less ...
 const BALLAST_BYTES_MIN: u64 = 4 * MIB;
-/// ... and not more: a flush of the largest memtable (12 MiB), four times, and some journal.
-const BALLAST_BYTES_MAX: u64 = 64 * MIB;
+/// ... and not more than memtables of 10 MiB need.
+const BALLAST_BYTES_MAX: u64 = 32 * 10 * MIB;
+/// Memtables in a ballast. A merge writes its result before it removes what it merged: at most the
+/// first level with what lies over it (4 + 8 memtables), or a table with the eleven that it overlaps
+/// (24). Beside it a memtable is flushed, and the rest is for the journal.
+const BALLAST_MEMTABLES: u64 = 32;
 
-/// What metadata keeps beside the ballast for the files that a compaction writes before it removes
-/// the old ones, in ballasts.
+/// Room that extents never take, in ballasts: one for the merges while the ballast is still kept, and
+/// one for others who write on the same file system.
 const MARGIN_BALLASTS: u64 = 2;
 
 /// A commit is refused when less than this would be left beside a whole memtable on its way to disk.
-const FLOOR_BYTES: u64 = 512 * KIB;
+const FLOOR_BYTES: u64 = 256 * KIB;
 
 /// Bytes that the engine writes for one byte of a commit, at most: journal now, table later.
 const WRITTEN_PER_BYTE: u64 = 2;
@@ -49,7 +53,7 @@ pub(crate) struct Sizes {
 impl Sizes {
     fn of(total: u64) -> Self {
         let ballast = (total / BALLAST_SHARE).clamp(BALLAST_BYTES_MIN, BALLAST_BYTES_MAX) / 4096 * 4096;
-        Self { ballast, margin: MARGIN_BALLASTS * ballast, memtable: (ballast / 4).clamp(MIB, 12 * MIB) }
+        Self { ballast, margin: MARGIN_BALLASTS * ballast, memtable: ballast / BALLAST_MEMTABLES }
     }
 }
 
@@ -123,10 +127,12 @@ impl Room {
     pub(crate) fn for_commit(&self, bytes: u64) -> Result<(), String> {
         let ask = || self.free().map_err(|error| format!("asking the file system failed: {error}"));
         let needed = self.sizes.memtable + FLOOR_BYTES + bytes * WRITTEN_PER_BYTE;
+        // A merge in the background asks nobody, and must find its room before it is too late.
+        let comfortable = self.sizes.ballast + bytes * WRITTEN_PER_BYTE;
         let mut free = ask()?.free;
         let mut ballast = self.ballast.lock();
         match *ballast {
-            Ballast::Kept if free < needed => {
+            Ballast::Kept if free < comfortable => {
                 self.give_up(&mut ballast);
                 free = ask()?.free;
             }
@@ -145,6 +151,16 @@ impl Room {
         if let Err(why) = self.for_commit(0) {
             tracing::warn!(why, "there is hardly room to start");
         }
+    }
+
+    /// Gives up the ballast if the file system is full. Returns whether it is, or was.
+    pub(crate) fn make_way(&self) -> bool {
+        let mut ballast = self.ballast.lock();
+        let full = self.free().is_ok_and(|now| now.free < self.sizes.ballast);
+        if full && *ballast == Ballast::Kept {
+            self.give_up(&mut ballast);
+        }
+        full || *ballast == Ballast::GivenUp
     }
 
     fn give_up(&self, ballast: &mut Ballast) {
@@ -195,9 +211,9 @@ mod tests {
             let Sizes { ballast, margin, memtable } = Sizes::of(total);
             (ballast / KIB, margin / KIB, memtable / KIB)
         };
-        assert_eq!(of(64 * MIB), (4_096, 8_192, 1_024));
-        assert_eq!(of(1024 * MIB), (16_384, 32_768, 4_096));
-        assert_eq!(of(100 * 1024 * MIB), (65_536, 131_072, 12_288));
+        assert_eq!(of(64 * MIB), (4_096, 8_192, 128));
+        assert_eq!(of(1024 * MIB), (8_192, 16_384, 256));
+        assert_eq!(of(100 * 1024 * MIB), (327_680, 655_360, 10_240));
     }
 
     #[test]

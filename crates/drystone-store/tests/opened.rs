@@ -73,6 +73,36 @@ fn a_second_opener_is_refused_and_the_first_goes_on() {
 }
 
 #[test]
+fn the_directory_stays_ours_until_the_last_user_is_gone() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for door in 0..2 {
+        let store = opened(dir.path());
+        let (meta, data) = (store.meta(), store.data());
+        store.close().expect("it closes in order");
+        if door == 0 {
+            drop(data);
+            assert!(matches!(open(OpenOptions::new(dir.path())).err(), Some(OpenError::InUse { .. })));
+            drop(meta);
+        } else {
+            drop(meta);
+            assert!(matches!(open(OpenOptions::new(dir.path())).err(), Some(OpenError::InUse { .. })));
+            drop(data);
+        }
+    }
+    opened(dir.path());
+}
+
+#[test]
+fn a_new_directory_is_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let dir = dir.path().join("data");
+    opened(&dir);
+    let mode = std::fs::metadata(&dir).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}
+
+#[test]
 fn an_unclean_stop_makes_suspects_and_recovery_clears_them() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let store = opened(dir.path());

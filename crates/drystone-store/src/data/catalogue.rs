@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,6 +64,19 @@ impl Catalogue {
     pub(super) fn new(folder: PathBuf, numbers: Vec<u64>) -> Self {
         let state = State { numbers: numbers.into_iter().collect(), ..State::default() };
         Self { folder, state: Mutex::new(state) }
+    }
+
+    /// Removes the volumes that take no room: emptied ones whose removal a crash undid or prevented.
+    /// To be called before anything is written.
+    pub(super) fn remove_blockless(&self) {
+        for number in self.numbers() {
+            let path = self.folder.join(file_name(number));
+            if fs::metadata(&path).is_ok_and(|metadata| metadata.blocks() == 0)
+                && fs::remove_file(&path).is_ok()
+            {
+                self.state.lock().numbers.remove(&number);
+            }
+        }
     }
 
     /// The numbers of all volumes.

@@ -19,4 +19,4 @@ mod pool;
 mod buffers;
 
 pub(crate) use numbers::Numbers;
-pub(crate) use volumes::{StillInUse, Volumes};
+pub(crate) use volumes::{StillInUse, Volumes, VolumesOptions};

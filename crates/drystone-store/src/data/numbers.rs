@@ -63,9 +63,14 @@ impl Numbers {
         Ok(self.next - 1)
     }
 
+    /// Whether the volume `number` may hold bytes without an owner.
+    pub(super) fn is_suspect(&self, number: u64) -> bool {
+        (self.suspects..self.first).contains(&number)
+    }
+
     /// Which of `volumes` may hold bytes without an owner.
     pub(super) fn suspects(&self, volumes: impl Iterator<Item = u64>) -> Vec<u64> {
-        volumes.filter(|number| (self.suspects..self.first).contains(number)).collect()
+        volumes.filter(|number| self.is_suspect(*number)).collect()
     }
 
     /// The suspects were cleared.

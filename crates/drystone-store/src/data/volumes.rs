@@ -22,7 +22,7 @@ use crate::data::pool::Pool;
 use crate::data::reader::{BATCH_BYTES_MAX, Reader};
 use crate::data::reclaim::Reclaim;
 use crate::data::writer::Writer;
-use crate::format::{OpenError, failed};
+use crate::format::{Held, OpenError, failed};
 use crate::room::Room;
 
 /// Threads that write, read from the disk and punch.
@@ -40,6 +40,24 @@ pub(crate) struct Volumes {
     pub(super) pool: Arc<Pool>,
     pub(super) syncs: Arc<Pool>,
     pub(super) buffers: Arc<Buffers>,
+    /// The directory is ours until the last user of the volumes is gone.
+    _held: Held,
+}
+
+/// What the volumes are opened with.
+pub(crate) struct VolumesOptions<'o> {
+    /// Their folder.
+    pub(crate) folder: &'o Path,
+    /// What [`Volumes::list`] found in it.
+    pub(crate) found: Vec<u64>,
+    /// What they remember.
+    pub(crate) numbers: Numbers,
+    /// The file system's room.
+    pub(crate) room: Arc<Room>,
+    /// Where extents' tokens come from.
+    pub(crate) entropy: Arc<dyn Entropy>,
+    /// Keeps the directory ours.
+    pub(crate) held: Held,
 }
 
 /// What kept the volumes from stopping in order.
@@ -60,17 +78,13 @@ impl Volumes {
         numbers_in(folder).map_err(failed("reading the folder", folder))
     }
 
-    /// Opens the volumes `found` in `folder`.
-    pub(crate) fn open(
-        folder: &Path,
-        found: Vec<u64>,
-        numbers: Numbers,
-        room: Arc<Room>,
-        entropy: Arc<dyn Entropy>,
-    ) -> Result<Arc<Self>, OpenError> {
+    /// Opens the volumes.
+    pub(crate) fn open(options: VolumesOptions<'_>) -> Result<Arc<Self>, OpenError> {
+        let VolumesOptions { folder, found, numbers, room, entropy, held } = options;
         can_punch(folder).map_err(failed("punching a hole into a file in", folder))?;
         let start = |name, count| Pool::start(name, count).map_err(failed("starting threads for", folder));
         let catalogue = Arc::new(Catalogue::new(folder.to_owned(), found));
+        catalogue.remove_blockless();
         let reclaim = Reclaim { catalogue: Arc::clone(&catalogue), ledger: Arc::new(AtomicU64::new(0)) };
         Ok(Arc::new(Self {
             catalogue,
@@ -81,6 +95,7 @@ impl Volumes {
             pool: Arc::new(start("drystone-data", DATA_THREADS)?),
             syncs: Arc::new(start("drystone-sync", SYNC_THREADS)?),
             buffers: Buffers::new(BATCH_BYTES_MAX),
+            _held: held,
         }))
     }
 
@@ -186,7 +201,7 @@ impl Data for Volumes {
     fn allocated(&self, volume: u64) -> Result<Vec<Range<u64>>, DataError> {
         let Some(file) = self.catalogue.get(volume)? else { return Ok(Vec::new()) };
         let written = file.written()?;
-        if self.suspects().contains(&volume) {
+        if self.allocation.lock().numbers.is_suspect(volume) {
             // A writer that a crash cut off may have left room that was taken and never written.
             // No call of ours shows where that is, only how much the whole file takes.
             let (len, taken) = file.extent_on_disk()?;

@@ -6,8 +6,9 @@
 //! that takes memory has a bound here. Figures and reasons: `docs/design/0002-embedded-engine.md`.
 
 use std::ops::Bound;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use drystone_core::meta::door::{BoxFuture, Command, Meta, MetaError, Order, Row, View};
@@ -15,14 +16,15 @@ use drystone_core::meta::overlay::{Writes, is_empty};
 use fjall::compaction::Leveled;
 use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
+use parking_lot::RwLock;
 
-use crate::format::{LastStop, OpenError, failed};
+use crate::format::{Held, LastStop, OpenError, failed};
 use crate::meta::journal::{self, Mended};
-use crate::meta::lane::{Engine, Fatal, Lane};
+use crate::meta::lane::{self, Fatal, Lane};
 use crate::room::Room;
 
 /// Memory for blocks of tables that were read, in bytes. A block that is not here comes from the page
-/// cache and is verified again, which takes 3 us; the allocator keeps about as much again around it.
+/// cache and is verified again; the allocator keeps about as much memory again around it.
 const CACHE_BYTES: u64 = 20 * 1024 * 1024;
 /// Files of tables that are kept open.
 const FILES_OPEN_MAX: usize = 256;
@@ -32,6 +34,8 @@ const WORKERS: usize = 2;
 const FILTER_BITS_PER_KEY: f32 = 10.0;
 /// Size of a table, in memtables. Small tables make small merges, which need little room at once.
 const TABLE_MEMTABLES: u64 = 2;
+/// How often a process opens the engine again after the file system was full, before it gives up.
+const REVIVALS_MAX: u32 = 16;
 /// The one keyspace.
 const ROWS: &str = "rows";
 
@@ -45,16 +49,28 @@ pub(crate) struct EmbeddedOptions<'o> {
     pub(crate) room: Arc<Room>,
     /// Told when metadata takes no more writes.
     pub(crate) fatal: Fatal,
+    /// The directory is ours until the last user of the engine is gone.
+    pub(crate) held: Held,
 }
 
 /// The engine and its lane.
 pub(crate) struct Embedded {
     // Dropped first: the lane settles what waits before the engine goes.
     lane: Lane,
-    store: Store,
+    engine: Arc<Engine>,
+    // Dropped last: nobody else may open the engine before it is gone.
+    _held: Held,
 }
 
-#[derive(Clone)]
+/// The engine, which may be opened again while others read from it.
+struct Engine {
+    path: PathBuf,
+    room: Arc<Room>,
+    /// `None` when it could not be opened again.
+    store: RwLock<Option<Store>>,
+    revivals: AtomicU32,
+}
+
 struct Store {
     database: Database,
     rows: Keyspace,
@@ -63,28 +79,25 @@ struct Store {
 impl Embedded {
     /// Opens the engine, or makes it.
     pub(crate) fn open(options: EmbeddedOptions<'_>) -> Result<Self, OpenError> {
-        let EmbeddedOptions { path, stop, room, fatal } = options;
+        let EmbeddedOptions { path, stop, room, fatal, held } = options;
         let refused =
             |error: fjall::Error| OpenError::Metadata { path: path.to_owned(), why: error.to_string() };
         clear_unfinished(path)?;
-        let database = match database(path) {
+        let memtable = room.sizes().memtable;
+        let store = match Store::open(path, memtable) {
             Err(fjall::Error::JournalRecovery(error)) if stop == LastStop::Unclean => {
                 match journal::mend(path).map_err(failed("mending the journal in", path))? {
-                    Mended::CutOff(_) => database(path),
+                    Mended::CutOff(_) => Store::open(path, memtable),
                     Mended::Nothing => Err(fjall::Error::JournalRecovery(error)),
                 }
             }
             opened => opened,
         };
-        let database = database.map_err(refused)?;
-        let memtable = room.sizes().memtable;
-        let rows = database.keyspace(ROWS, || keyspace(memtable)).map_err(refused)?;
-        // The keyspace itself must not be newer on disk than what is said about it.
-        database.persist(PersistMode::SyncAll).map_err(refused)?;
-        let store = Store { database, rows };
-        let lane = Lane::start(LaneEngine { store: store.clone(), room }, fatal)
+        let store = RwLock::new(Some(store.map_err(refused)?));
+        let engine = Arc::new(Engine { path: path.to_owned(), room, store, revivals: AtomicU32::new(0) });
+        let lane = Lane::start(LaneEngine(Arc::clone(&engine)), fatal)
             .map_err(failed("starting the commit lane for", path))?;
-        Ok(Self { lane, store })
+        Ok(Self { lane, engine, _held: held })
     }
 
     /// Settles what waits and takes no more.
@@ -107,12 +120,31 @@ fn clear_unfinished(path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn database(path: &Path) -> fjall::Result<Database> {
-    Database::builder(path)
-        .cache_size(CACHE_BYTES)
-        .max_cached_files(Some(FILES_OPEN_MAX))
-        .worker_threads(WORKERS)
-        .open()
+impl Store {
+    fn open(path: &Path, memtable: u64) -> fjall::Result<Self> {
+        let database = Database::builder(path)
+            .cache_size(CACHE_BYTES)
+            .max_cached_files(Some(FILES_OPEN_MAX))
+            .worker_threads(WORKERS)
+            .open()?;
+        let rows = database.keyspace(ROWS, || keyspace(memtable))?;
+        // The keyspace itself must not be newer on disk than what is said about it.
+        database.persist(PersistMode::SyncAll)?;
+        Ok(Self { database, rows })
+    }
+
+    fn write(&self, writes: &Writes) -> fjall::Result<()> {
+        // SyncData is an fdatasync of the journal. It is enough: the journal's length and blocks are
+        // what fdatasync must bring along, and its name was synced when it was made.
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        for (key, value) in writes {
+            match value {
+                Some(value) => batch.insert(&self.rows, key.clone(), value.clone()),
+                None => batch.remove(&self.rows, key.clone()),
+            }
+        }
+        batch.commit()
+    }
 }
 
 fn keyspace(memtable: u64) -> KeyspaceCreateOptions {
@@ -123,39 +155,77 @@ fn keyspace(memtable: u64) -> KeyspaceCreateOptions {
         .compaction_strategy(Arc::new(Leveled::default().with_table_target_size(TABLE_MEMTABLES * memtable)))
 }
 
-/// What the lane sees of the engine.
-struct LaneEngine {
-    store: Store,
-    room: Arc<Room>,
+impl Engine {
+    fn snapshot(&self) -> Box<dyn View + Send> {
+        match &*self.store.read() {
+            Some(Store { database, rows }) => {
+                Box::new(Snapshot { snapshot: database.snapshot(), rows: rows.clone() })
+            }
+            None => Box::new(Gone),
+        }
+    }
+
+    fn write(&self, writes: &Writes) -> fjall::Result<()> {
+        match &*self.store.read() {
+            Some(store) => store.write(writes),
+            None => Err(fjall::Error::Poisoned),
+        }
+    }
+
+    /// Opens the engine again after a flush or merge in the background found no room, and says whether
+    /// it may be written to.
+    ///
+    /// The engine refuses all writes then, before it has touched its journal, which holds every
+    /// settled batch; so nothing is lost by beginning anew from it, with the ballast for room.
+    /// Whatever else makes the engine refuse is not ours to mend.
+    fn revive(&self) -> bool {
+        if !self.room.make_way() || self.revivals.fetch_add(1, Ordering::AcqRel) >= REVIVALS_MAX {
+            return false;
+        }
+        tracing::warn!("the metadata engine stopped on a full file system: opening it again");
+        let mut store = self.store.write();
+        // Ends the old engine's threads; only then may another touch its files. Readers that are in the
+        // middle of a scan keep its lock file, so the new one gets another: the lock that counts is
+        // that of the data directory.
+        drop(store.take());
+        let lock = self.path.join("lock");
+        let opened = std::fs::remove_file(&lock)
+            .and_then(|()| std::fs::File::create(&lock).map(drop))
+            .map_err(fjall::Error::from)
+            .and_then(|()| Store::open(&self.path, self.room.sizes().memtable));
+        match opened {
+            Ok(opened) => *store = Some(opened),
+            Err(error) => tracing::error!(%error, "the metadata engine could not be opened again"),
+        }
+        store.is_some()
+    }
 }
 
-impl Engine for LaneEngine {
+/// What the lane sees of the engine.
+struct LaneEngine(Arc<Engine>);
+
+impl lane::Engine for LaneEngine {
     fn view(&self) -> Box<dyn View + '_> {
-        Box::new(self.store.snapshot())
+        self.0.snapshot()
     }
 
     fn admit(&self, bytes: u64) -> Result<(), MetaError> {
-        self.room.for_commit(bytes).map_err(MetaError::Full)
+        self.0.room.for_commit(bytes).map_err(MetaError::Full)
     }
 
     fn write(&self, writes: Writes) -> Result<(), MetaError> {
-        let rows = &self.store.rows;
-        // SyncData is an fdatasync of the journal. It is enough: the journal's length and blocks are
-        // what fdatasync must bring along, and its name was synced when it was made.
-        let mut batch = self.store.database.batch().durability(Some(PersistMode::SyncData));
-        for (key, value) in writes {
-            match value {
-                Some(value) => batch.insert(rows, key, value),
-                None => batch.remove(rows, key),
-            }
-        }
-        batch.commit().map_err(engine)
+        let written = match self.0.write(&writes) {
+            // Nothing of the batch was written: it can be tried again.
+            Err(fjall::Error::Poisoned) if self.0.revive() => self.0.write(&writes),
+            written => written,
+        };
+        written.map_err(engine)
     }
 }
 
 impl Meta for Embedded {
     fn snapshot(&self) -> Box<dyn View + Send + '_> {
-        Box::new(self.store.snapshot())
+        self.engine.snapshot()
     }
 
     fn submit(&self, command: Box<dyn Command>) -> BoxFuture<'_, ()> {
@@ -163,21 +233,32 @@ impl Meta for Embedded {
     }
 }
 
-impl Store {
-    fn snapshot(&self) -> Snapshot<'_> {
-        Snapshot { snapshot: self.database.snapshot(), rows: &self.rows }
+/// The view of an engine that is not open.
+struct Gone;
+
+impl View for Gone {
+    fn get(&self, _: &[u8]) -> Result<Option<Bytes>, MetaError> {
+        Err(gone())
+    }
+
+    fn scan<'v>(&'v self, _: (Bound<&[u8]>, Bound<&[u8]>), _: Order) -> Box<dyn Iterator<Item = Row> + 'v> {
+        Box::new(std::iter::once(Err(gone())))
     }
 }
 
-/// All rows as they were at one moment.
-struct Snapshot<'s> {
-    snapshot: fjall::Snapshot,
-    rows: &'s Keyspace,
+fn gone() -> MetaError {
+    MetaError::Poisoned("the engine could not be opened again on a full file system".into())
 }
 
-impl View for Snapshot<'_> {
+/// All rows as they were at one moment.
+struct Snapshot {
+    snapshot: fjall::Snapshot,
+    rows: Keyspace,
+}
+
+impl View for Snapshot {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, MetaError> {
-        let value = self.snapshot.get(self.rows, key).map_err(engine)?;
+        let value = self.snapshot.get(&self.rows, key).map_err(engine)?;
         Ok(value.map(Bytes::from))
     }
 
@@ -189,7 +270,7 @@ impl View for Snapshot<'_> {
         if is_empty(range) {
             return Box::new(std::iter::empty());
         }
-        let rows = self.snapshot.range::<&[u8], _>(self.rows, range);
+        let rows = self.snapshot.range::<&[u8], _>(&self.rows, range);
         match order {
             Order::Ascending => Box::new(rows.map(row)),
             Order::Descending => Box::new(rows.rev().map(row)),

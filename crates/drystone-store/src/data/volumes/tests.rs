@@ -22,9 +22,10 @@ fn open(dir: &TempDir, stop: LastStop) -> Arc<Volumes> {
     let folder = dir.path().join("volumes");
     let found = Volumes::list(&folder).expect("lists");
     let numbers = Numbers::open(&folder, &found, stop).expect("opens the numbers");
-    let room = Room::open(dir.path(), dir.path().join("ballast")).expect("opens the room");
-    Volumes::open(&folder, found, numbers, Arc::new(room), Arc::new(SystemEntropy))
-        .expect("opens the volumes")
+    let room = Arc::new(Room::open(dir.path(), dir.path().join("ballast")).expect("opens the room"));
+    let held = Arc::new(File::open(dir.path()).expect("the folder opens"));
+    let entropy = Arc::new(SystemEntropy);
+    Volumes::open(VolumesOptions { folder: &folder, found, numbers, room, entropy, held }).expect("opens")
 }
 
 fn door(volumes: &Arc<Volumes>) -> Arc<dyn Data> {
@@ -103,6 +104,18 @@ fn after_a_clean_stop_nobody_is_suspect() {
     let data = door(&open(&dir, LastStop::Clean));
     assert_eq!(data.volumes(), [extent.id.volume]);
     assert!(data.suspects().is_empty());
+}
+
+#[test]
+fn an_empty_volume_that_a_crash_left_is_removed_at_the_next_start() {
+    let dir = temp();
+    let volumes = open(&dir, LastStop::Clean);
+    let (kept, gone) =
+        (stored(&door(&volumes), &bytes(10, 1)), stored(&door(&volumes), &bytes(2_000_000, 2)));
+    free(&door(&volumes), gone).expect("frees");
+    assert_eq!(volumes.volumes(), [kept.id.volume, gone.id.volume], "an active volume stays");
+    drop(volumes);
+    assert_eq!(open(&dir, LastStop::Unclean).volumes(), [kept.id.volume]);
 }
 
 #[test]

@@ -15,7 +15,8 @@ fn temp() -> TempDir {
 
 fn try_open(dir: &Path, stop: LastStop, fatal: Fatal) -> Result<Embedded, OpenError> {
     let room = Arc::new(Room::open(dir, dir.join("ballast")).expect("the room opens"));
-    Embedded::open(EmbeddedOptions { path: &dir.join("meta"), stop, room, fatal })
+    let held = Arc::new(std::fs::File::open(dir).expect("the folder opens"));
+    Embedded::open(EmbeddedOptions { path: &dir.join("meta"), stop, room, fatal, held })
 }
 
 fn open_with(dir: &Path, fatal: Fatal) -> Embedded {
