@@ -180,3 +180,11 @@ def test_a_missing_bucket_is_named_before_the_body(signer):
     headers = {"content-length": str(MIB), "expect": "100-continue"}
     with signer.open("PUT", "/no-such-bucket/key", headers=headers) as connection:
         read_answer(connection).refused(404, "NoSuchBucket")
+
+
+def test_an_empty_body_that_was_expected_ends_its_connection(signer, bucket):
+    # The AWS CLI's reader keeps the status line of an answer that came without `100 Continue`, and takes it for the next
+    # answer on the same connection: `aws s3 sync` of a folder with one empty file hung until its time was up.
+    with signer.open("PUT", "/bucket/key", headers={"content-length": "0", "expect": "100-continue"}) as connection:
+        answer = read_answer(connection)
+    assert (answer.status, answer.headers["connection"]) == (200, "close")
