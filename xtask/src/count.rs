@@ -36,8 +36,10 @@ impl fmt::Display for Counts {
 pub(crate) fn read(output: &str) -> Option<Counts> {
     let mut sum = None;
     for line in output.lines().map(plain) {
+        // nextest shows a failed test's own output, closing line included, moved to the right.
+        let of_cargo = line.starts_with("test result:");
         let line = line.trim().trim_matches('=').trim();
-        let closes = line.starts_with("test result:") || line.starts_with("Summary [") || closes_pytest(line);
+        let closes = of_cargo || line.starts_with("Summary [") || closes_pytest(line);
         if closes {
             *sum.get_or_insert_default() += read_line(line);
         }
@@ -104,6 +106,13 @@ mod tests {
     #[test]
     fn nextest_closes_with_a_summary() {
         check("     Summary [   0.501s] 10 tests run: 8 passed (1 slow), 2 failed, 1 skipped", 8, 2, 1);
+        let inner = "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1s";
+        check(
+            &format!("{inner}\n     Summary [   1.0s] 3 tests run: 2 passed, 1 failed, 0 skipped"),
+            2,
+            1,
+            0,
+        );
         check("     Summary [   9.5s] 3 tests run: 1 passed, 1 failed, 1 timed out, 0 skipped", 1, 2, 0);
     }
 
