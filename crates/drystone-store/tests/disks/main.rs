@@ -1,5 +1,6 @@
-//! The store on real, small file systems: power cuts and full disks.
+//! The store on real, small file systems: power cuts, full disks, dead disks.
 
+mod behave;
 mod full;
 mod power;
 mod store;
