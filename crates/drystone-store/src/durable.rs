@@ -86,7 +86,7 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Syncs that fail on purpose, for tests.
+/// Syncs that are counted, and fail on purpose, for tests.
 #[cfg(test)]
 pub(crate) mod faults {
     use std::collections::BTreeMap;
@@ -96,36 +96,43 @@ pub(crate) mod faults {
 
     use parking_lot::Mutex;
 
-    static FAILING: Mutex<BTreeMap<(u64, u64), u32>> = Mutex::new(BTreeMap::new());
-
-    /// Syncs of one file fail until this is dropped.
-    pub(crate) struct Failing((u64, u64));
-
-    /// Lets every sync of `file` fail from now on.
-    pub(crate) fn fail_syncs_of(file: &File) -> Failing {
-        FAILING.lock().insert(identity(file), 0);
-        Failing(identity(file))
+    /// What happens to the syncs of a watched file.
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Syncs {
+        Work,
+        Fail,
     }
 
-    impl Failing {
-        /// How many syncs were tried since they fail.
+    static WATCHED: Mutex<BTreeMap<(u64, u64), (Syncs, u32)>> = Mutex::new(BTreeMap::new());
+
+    /// The syncs of one file are watched until this is dropped.
+    pub(crate) struct Watch((u64, u64));
+
+    /// Counts the syncs of `file` from now on.
+    pub(crate) fn watch(file: &File, syncs: Syncs) -> Watch {
+        WATCHED.lock().insert(identity(file), (syncs, 0));
+        Watch(identity(file))
+    }
+
+    impl Watch {
+        /// How many syncs were tried.
         pub(crate) fn tried(&self) -> u32 {
-            FAILING.lock().get(&self.0).copied().unwrap_or(0)
+            WATCHED.lock().get(&self.0).map_or(0, |(_, tried)| *tried)
         }
     }
 
-    impl Drop for Failing {
+    impl Drop for Watch {
         fn drop(&mut self) {
             // Another file may get the same number later.
-            FAILING.lock().remove(&self.0);
+            WATCHED.lock().remove(&self.0);
         }
     }
 
     pub(super) fn check(file: &File) -> io::Result<()> {
-        match FAILING.lock().get_mut(&identity(file)) {
-            Some(tried) => {
+        match WATCHED.lock().get_mut(&identity(file)) {
+            Some((syncs, tried)) => {
                 *tried += 1;
-                Err(io::Error::from_raw_os_error(5))
+                if *syncs == Syncs::Fail { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
             }
             None => Ok(()),
         }

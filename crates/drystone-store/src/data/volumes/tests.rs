@@ -10,7 +10,7 @@ use drystone_sim::wait::wait;
 use tempfile::TempDir;
 
 use super::*;
-use crate::durable::faults;
+use crate::durable::faults::{self, Syncs};
 use crate::format::LastStop;
 use crate::world::SystemEntropy;
 
@@ -199,6 +199,38 @@ fn every_flipped_bit_is_found_and_never_handed_out() {
     assert!(read(&data, extent, 0..extent.len).expect("reads") == body);
 }
 
+/// Makes the next read of `volume` come from the disk.
+fn forget_pages(volumes: &Volumes, volume: u64) {
+    let volume = volumes.catalogue.get(volume).expect("opens").expect("it is there");
+    rustix::fs::fadvise(&volume.file, 0, None, rustix::fs::Advice::DontNeed).expect("advises");
+}
+
+#[test]
+fn what_is_not_cached_is_read_ahead_from_the_disk() {
+    let dir = temp();
+    let volumes = open(&dir, LastStop::Clean);
+    let data = door(&volumes);
+    let body = bytes(3_000_000, 1);
+    let extent = stored(&data, &body);
+    for range in [0..3_000_000, 1..2_999_999, 65_536..65_537, 700_000..1_900_000, 2_999_999..3_000_000] {
+        forget_pages(&volumes, extent.id.volume);
+        let found = read(&data, extent, range.clone()).expect("reads");
+        assert!(found == body.slice(range.start as usize..range.end as usize), "{range:?}");
+    }
+    // A reader that goes away with a batch on its way harms nobody.
+    forget_pages(&volumes, extent.id.volume);
+    let mut reader = Box::into_pin(Arc::clone(&data).read(extent, 0..3_000_000));
+    wait(std::future::poll_fn(|cx| reader.as_mut().poll_next(cx))).expect("there is more").expect("reads");
+    drop(reader);
+    // Damage is found on this way too.
+    let file = File::options().write(true).open(path(&dir, extent.id.volume)).expect("opens");
+    file.write_all_at(b"!", extent.id.offset + 2_000_000).expect("writes");
+    file.sync_all().expect("syncs");
+    forget_pages(&volumes, extent.id.volume);
+    assert!(matches!(read(&data, extent, 0..3_000_000), Err(DataError::Corrupt { .. })));
+    assert!(read(&data, extent, 0..1_900_000).expect("reads") == body.slice(..1_900_000));
+}
+
 #[test]
 fn frames_in_a_wrong_place_and_torn_tails_are_found() {
     let dir = temp();
@@ -237,7 +269,7 @@ fn a_failed_sync_fails_all_who_wait_and_is_never_tried_again() {
     let body = bytes(10_000, 1);
     let healthy = stored(&data, &body);
     let volume = volumes.catalogue.get(healthy.id.volume).expect("opens").expect("it is there");
-    let failing = faults::fail_syncs_of(&volume.file);
+    let failing = faults::watch(&volume.file, Syncs::Fail);
     let writers: Vec<_> = (0..5)
         .map(|_| {
             let writer = Arc::clone(&data).reserve(10_000).expect("reserves");
@@ -258,21 +290,34 @@ fn a_failed_sync_fails_all_who_wait_and_is_never_tried_again() {
 }
 
 #[test]
-fn writers_share_their_syncs() {
+fn one_sync_answers_all_who_came_before_it() {
     let dir = temp();
     let volumes = open(&dir, LastStop::Clean);
-    let data = door(&volumes);
-    let body = bytes(1_000, 1);
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                for _ in 0..20 {
-                    stored(&data, &body);
-                }
-            });
-        }
-    });
-    assert_eq!(data.volumes().len(), 1, "small extents share a volume");
+    let extent = stored(&door(&volumes), &bytes(10, 1));
+    let volume = volumes.catalogue.get(extent.id.volume).expect("opens").expect("it is there");
+    // The only thread is held up while they come.
+    let pool = Pool::start("test", 1).expect("starts");
+    let (release, held_up) = std::sync::mpsc::sync_channel::<()>(1);
+    pool.run(move || held_up.recv().expect("released"));
+    let watch = faults::watch(&volume.file, Syncs::Work);
+    let syncs: Vec<_> = (0..50).map(|_| volume.sync(&pool)).collect();
+    assert_eq!(watch.tried(), 0);
+    release.send(()).expect("it waits");
+    for sync in syncs {
+        wait(sync).expect("syncs");
+    }
+    assert_eq!(watch.tried(), 1);
+    wait(volume.sync(&pool)).expect("syncs");
+    assert_eq!(watch.tried(), 2, "who comes later needs another");
+}
+
+#[test]
+fn small_and_large_extents_use_different_volumes() {
+    let dir = temp();
+    let data = door(&open(&dir, LastStop::Clean));
+    let small: Vec<_> = (0..3).map(|n| stored(&data, &bytes(1_000, n)).id.volume).collect();
+    let large = stored(&data, &bytes(2_000_000, 1)).id.volume;
+    assert!(small.iter().all(|volume| *volume == small[0] && *volume != large), "{small:?} {large}");
 }
 
 #[test]
