@@ -225,7 +225,7 @@ fn what_is_not_cached_is_read_ahead_from_the_disk() {
     // Damage is found on this way too.
     let file = File::options().write(true).open(path(&dir, extent.id.volume)).expect("opens");
     file.write_all_at(b"!", extent.id.offset + 2_000_000).expect("writes");
-    file.sync_all().expect("syncs");
+    crate::durable::sync_data(&file).expect("syncs");
     forget_pages(&volumes, extent.id.volume);
     assert!(matches!(read(&data, extent, 0..3_000_000), Err(DataError::Corrupt { .. })));
     assert!(read(&data, extent, 0..1_900_000).expect("reads") == body.slice(..1_900_000));
