@@ -1,5 +1,6 @@
 """Fixtures that every suite shares: a server of the test's own, a client, a bucket."""
 
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ def servers(tmp_path, request):
         for server in made:
             if server.is_running:
                 server.kill()
+            # pytest keeps folders until its last test has run: hundreds of servers would fill a disk.
+            shutil.rmtree(server.data, ignore_errors=True)
 
 
 @pytest.hookimpl(wrapper=True)
