@@ -22,12 +22,11 @@ const MIB: u64 = 1024 * KIB;
 const BALLAST_SHARE: u64 = 128;
 /// ... but not less ...
 const BALLAST_BYTES_MIN: u64 = 4 * MIB;
-/// ... and not more than memtables of 10 MiB need.
-const BALLAST_BYTES_MAX: u64 = 32 * 10 * MIB;
-/// Memtables in a ballast. A merge writes its result before it removes what it merged: at most the
-/// first level with what lies over it (4 + 8 memtables), or a table with the eleven that it overlaps
-/// (24). Beside it a memtable is flushed, and the rest is for the journal.
-const BALLAST_MEMTABLES: u64 = 32;
+/// ... and not more: every data directory takes it from its first moment on.
+const BALLAST_BYTES_MAX: u64 = 64 * MIB;
+/// Memtables in a ballast. A merge writes its result before it removes what it merged: mostly the first
+/// level with what lies over it, 4 + 8 memtables, for which 16 leave room.
+const BALLAST_MEMTABLES: u64 = 16;
 
 /// Room that extents never take, in ballasts: one for the merges while the ballast is still kept, and
 /// one for others who write on the same file system.
@@ -211,9 +210,9 @@ mod tests {
             let Sizes { ballast, margin, memtable } = Sizes::of(total);
             (ballast / KIB, margin / KIB, memtable / KIB)
         };
-        assert_eq!(of(64 * MIB), (4_096, 8_192, 128));
-        assert_eq!(of(1024 * MIB), (8_192, 16_384, 256));
-        assert_eq!(of(100 * 1024 * MIB), (327_680, 655_360, 10_240));
+        assert_eq!(of(64 * MIB), (4_096, 8_192, 256));
+        assert_eq!(of(1024 * MIB), (8_192, 16_384, 512));
+        assert_eq!(of(100 * 1024 * MIB), (65_536, 131_072, 4_096));
     }
 
     #[test]
