@@ -211,11 +211,10 @@ impl<'t> Client<'t> {
         let query = [("uploadId", upload)];
         let request = Request::new("POST", key, &query);
         let answer = self.wire.succeed(&request, &mut Body::Bytes(xml.as_bytes()), Sink::Keep).await?;
-        if answer.text().contains("<CompleteMultipartUploadResult") {
-            Ok(())
-        } else {
-            Err(request.wrong(shown(&answer)))
-        }
+        // S3 may begin a 200 before it knows, and end it with an error.
+        let text = answer.text();
+        let completed = element(&text, "ETag").is_some() && !text.contains("<Error>");
+        if completed { Ok(()) } else { Err(request.wrong(shown(&answer))) }
     }
 
     /// AbortMultipartUpload.

@@ -110,3 +110,57 @@ where
     }
     Ok(tally)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::Endpoint;
+    use crate::target::{Defaults, PayloadSigning};
+    use crate::testing::{always, wait};
+
+    const BOUNDS: Bounds =
+        Bounds { clients: 4, payload_bytes: 0, requests: 50, time: Duration::from_mins(1) };
+
+    /// HEAD requests to a server that always answers `answer`.
+    fn heads(answer: &'static [u8], bounds: Bounds) -> Result<Tally, Failure> {
+        let credentials = crate::sign::Credentials {
+            access_key: "key".to_owned(),
+            secret_key: "secret".to_owned(),
+            region: "us-east-1".to_owned(),
+        };
+        let payload_signing = PayloadSigning::Unsigned;
+        let defaults = Defaults { credentials, bucket: "bucket".to_owned(), payload_signing };
+        let endpoint = Endpoint::parse(&always(answer).to_string()).unwrap();
+        let target = Target::new("test", endpoint, &defaults);
+        wait(run(&target, "heads", bounds, async |client, _| client.head("key").await.map(|()| 7)))
+    }
+
+    #[test]
+    fn no_more_requests_are_sent_than_allowed() {
+        let tally = heads(b"HTTP/1.1 200 OK\r\n\r\n", BOUNDS).unwrap();
+        assert_eq!((tally.started, tally.latencies_us.len(), tally.bytes, tally.errors), (50, 50, 350, 0));
+    }
+
+    #[test]
+    fn no_request_is_started_after_the_time() {
+        let tally = heads(b"HTTP/1.1 200 OK\r\n\r\n", Bounds { time: Duration::ZERO, ..BOUNDS }).unwrap();
+        assert_eq!(tally.started, 0);
+    }
+
+    #[test]
+    fn refusals_are_errors_and_not_fast_requests() {
+        let tally = heads(b"HTTP/1.1 503 Slow Down\r\n\r\n", BOUNDS).unwrap();
+        assert_eq!((tally.errors, tally.latencies_us.len(), tally.bytes), (50, 0, 0));
+    }
+
+    #[test]
+    fn a_server_that_only_refuses_is_given_up() {
+        let many = Bounds { requests: 1_000_000, ..BOUNDS };
+        let outcome = heads(b"HTTP/1.1 503 Slow Down\r\n\r\n", many);
+        let errors = ERRORS_MAX..ERRORS_MAX + BOUNDS.clients as u64;
+        assert!(
+            matches!(&outcome, Err(Failure::GivenUp { errors: seen, .. }) if errors.contains(seen)),
+            "{outcome:?}"
+        );
+    }
+}

@@ -37,3 +37,6 @@ pub mod report;
 
 pub mod args;
 pub mod plan;
+
+#[cfg(test)]
+mod testing;

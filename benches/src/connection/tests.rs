@@ -1,40 +1,8 @@
 //! A connection against a server that answers what the test says.
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::thread;
-
 use super::*;
 use crate::payload::StampCheck;
-
-/// Listens on loopback; each connection reads a request until its end and writes the next pieces, one
-/// write each, then closes if it was the connection's last.
-fn answering(connections: Vec<Vec<Vec<&'static [u8]>>>) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    thread::spawn(move || {
-        for answers in connections {
-            let (mut stream, _) = listener.accept().unwrap();
-            stream.set_nodelay(true).unwrap();
-            for pieces in answers {
-                let mut request = Vec::new();
-                let mut byte = [0];
-                while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap() == 1 {
-                    request.extend_from_slice(&byte);
-                }
-                for piece in pieces {
-                    // A client that had enough may be gone.
-                    let _ = stream.write_all(piece);
-                }
-            }
-        }
-    });
-    address
-}
-
-fn wait<T>(work: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
-}
+use crate::testing::{answering, wait};
 
 async fn get(connection: &mut Connection, sink: Sink) -> Result<Answer, Failure> {
     connection.exchange("GET / HTTP/1.1\r\n\r\n", &mut Body::Bytes(b""), sink, Asked::Body).await
