@@ -62,6 +62,7 @@ const RULES: &[Rule] = &[
     sizes::nothing_grew_past_the_mark,
     documents::every_crate_and_design_is_linked,
     documents::every_invariant_has_a_test,
+    documents::format_describes_every_record,
 ];
 
 /// `cargo xtask tidy`: prints sizes and findings; `false` when there is a finding.

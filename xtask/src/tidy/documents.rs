@@ -55,6 +55,33 @@ pub(crate) fn every_invariant_has_a_test(texts: &[Text]) -> Vec<Finding> {
     findings
 }
 
+/// The page that describes every byte on disk.
+const FORMAT: &str = "docs/format.md";
+
+/// How a record declares its marker.
+const MARKER: &str = "const MARKER: [u8; 2] = *b\"";
+
+/// Every record's marker is in the description of the format.
+pub(crate) fn format_describes_every_record(texts: &[Text]) -> Vec<Finding> {
+    let page = texts.iter().find(|text| text.path == Path::new(FORMAT));
+    let page = page.map_or("", |text| text.text.as_str());
+    let mut findings = Vec::new();
+    for text in texts.iter().filter(|text| text.is_rust() && text.path.starts_with("crates")) {
+        for (at, line) in text.text.lines().enumerate() {
+            let Some((_, rest)) = line.split_once(MARKER) else { continue };
+            let marker = rest.split('"').next().unwrap_or_default();
+            if !page.contains(&format!("| `{marker}` |")) {
+                findings.push(Finding::new(
+                    text,
+                    at + 1,
+                    format!("{FORMAT} does not describe record `{marker}`"),
+                ));
+            }
+        }
+    }
+    findings
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,5 +105,14 @@ mod tests {
         assert_eq!(every_invariant_has_a_test(&tested), []);
         let found = every_invariant_has_a_test(&tested[..1]);
         assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), [5], "{found:?}");
+    }
+
+    #[test]
+    fn a_record_that_is_not_described_is_found() {
+        let text = |path: &str, text: String| Text { path: path.into(), text };
+        let page = text(FORMAT, "| `ob` | 1 | object | |\n".into());
+        let code = text("crates/a/src/b.rs", format!("//! B.\n    {MARKER}ob\";\n    {MARKER}xy\";\n"));
+        let found = format_describes_every_record(&[page, code]);
+        assert_eq!(found.iter().map(|finding| finding.line).collect::<Vec<_>>(), [3], "{found:?}");
     }
 }

@@ -85,6 +85,8 @@ fn deleting_a_bucket_frees_its_uploads() {
     }
     assert_eq!(world.bytes_in_volumes(), 450_000);
     world.delete_bucket(BUCKET).unwrap();
+    let report = world.verify();
+    assert_eq!((report.uploads, report.in_progress_bytes), (0, 0), "freed before the answer");
     world.settle();
     assert_eq!(world.bytes_in_volumes(), 0);
     assert_eq!(world.verify().uploads, 0);
