@@ -4,7 +4,9 @@
 //! counts as failed; without that a hung client would hold the whole run. On failure the end of the log is shown,
 //! so that a reader of a remote run sees the reason without the file.
 
+use std::collections::VecDeque;
 use std::fs::{self, File};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -12,12 +14,17 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use rustix::event::{self, PollFd, PollFlags, Timespec};
+use rustix::process::{self, Pid, PidfdFlags, Signal};
 
 use crate::count::{self, Counts};
 use crate::repository;
 
 /// How many lines of a failed stage's log are shown.
 const TAIL_LINES: usize = 120;
+
+/// How long a killed process may take to end; the kernel needs milliseconds unless its disk hangs.
+const ENDING_LIMIT: Timespec = Timespec { tv_sec: 10, tv_nsec: 0 };
 
 /// What a stage's result line counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,18 +153,31 @@ fn wait(mut child: Child, limit: Duration) -> Result<ExitStatus> {
     result
 }
 
-/// Kills a process and all its descendants, parents first so that none of them starts another.
+/// Kills a process and all its descendants, parents first so that none of them starts another, and waits until they
+/// have ended: a signal is only asked for when the call returns.
 fn kill_with_descendants(id: u32) {
-    let mut doomed = vec![id];
-    let mut at = 0;
-    while let Some(parent) = doomed.get(at).copied() {
-        at += 1;
-        let _ = Command::new("kill").args(["-STOP", &parent.to_string()]).status();
-        doomed.extend(children(parent));
+    let mut doomed = Vec::new();
+    let mut found = VecDeque::from([id]);
+    while let Some(parent) = found.pop_front() {
+        let Some(process) = open(parent) else { continue };
+        // An error here and below: it has ended by itself.
+        let _ = process::pidfd_send_signal(&process, Signal::STOP);
+        found.extend(children(parent));
+        doomed.push(process);
     }
-    for id in doomed {
-        let _ = Command::new("kill").args(["-KILL", &id.to_string()]).status();
+    for process in &doomed {
+        let _ = process::pidfd_send_signal(process, Signal::KILL);
     }
+    for process in &doomed {
+        // A process that has ended is readable, whether its parent has asked for its status or not.
+        let _ = event::poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&ENDING_LIMIT));
+    }
+}
+
+/// A handle of a process, which stays that process's when its number is used again; `None` when it has ended.
+fn open(id: u32) -> Option<OwnedFd> {
+    let id = Pid::from_raw(i32::try_from(id).ok()?)?;
+    process::pidfd_open(id, PidfdFlags::empty()).ok()
 }
 
 /// The processes whose parent is `parent`, from `/proc`.
