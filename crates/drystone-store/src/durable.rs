@@ -50,27 +50,19 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
 /// Name ending of a file that is about to take another's place.
 pub(crate) const NEW: &str = "new";
 
-/// Gives `path` the content `bytes`: after a power cut it is the old one or the new one, whole.
-pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_with(path, bytes, fs::OpenOptions::new().mode(0o644))
-}
-
-/// As `replace`, for what nobody but the owner may read: mode 0600 from its first byte on.
+/// Gives `path` the content `bytes`: after a power cut it is the old one or the new one, whole. Only its
+/// owner may read it, from its first byte on.
 ///
 /// # Errors
 /// What the operating system refused; the old content is still there then.
 pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace_with(path, bytes, fs::OpenOptions::new().mode(0o600))
-}
-
-fn replace_with(path: &Path, bytes: &[u8], options: &mut fs::OpenOptions) -> io::Result<()> {
     let fresh = path.with_extension(NEW);
     // A left-over of an interrupted replacement may have another mode.
     match fs::remove_file(&fresh) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = options.write(true).create_new(true).open(&fresh)?;
+    let mut file = fs::OpenOptions::new().mode(0o600).write(true).create_new(true).open(&fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;

@@ -5,12 +5,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use drystone_core::checksum::crc64;
 use drystone_core::world::Entropy;
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, Mode, flock};
+use rustix::process::umask;
 
 use crate::durable;
 
@@ -116,13 +118,17 @@ pub(crate) enum LastStop {
 }
 
 impl Directory {
-    /// Opens the data directory `path`, or makes it there.
+    /// Opens the data directory `path`, or makes it there. From here on whatever this process makes is
+    /// for its owner only.
     pub(crate) fn open(path: &Path, entropy: &dyn Entropy) -> Result<(Self, LastStop), OpenError> {
+        // The engine makes its files without asking for a mode, so this is the one place that decides it.
+        umask(Mode::RWXG | Mode::RWXO);
         // Looked at before the lock file is made, so that a refused directory stays untouched.
         let found = read_format(path)?;
         if found.is_none() {
             durable::make_folder(path).map_err(failed("making the folder", path))?;
         }
+        tell_if_others_may_look(path)?;
         let lock = lock(path)?;
         // Another process may have made the directory between the two looks.
         let (installation, fresh) = match read_format(path)? {
@@ -171,7 +177,7 @@ impl Directory {
     /// Everything is finished and synced: writes the clean-stop marker.
     pub(crate) fn mark_clean(&self) -> io::Result<()> {
         let sheet = Sheet::new("clean", CLEAN_VERSION).with("installation", &self.installation);
-        durable::replace(&self.path.join(CLEAN), &sheet.to_bytes())
+        durable::replace_private(&self.path.join(CLEAN), &sheet.to_bytes())
     }
 }
 
@@ -205,8 +211,26 @@ fn make_format(path: &Path, entropy: &dyn Entropy) -> Result<String, OpenError> 
     let installation = format!("{:032x}", u128::from_be_bytes(id));
     let sheet = Sheet::new("format", FORMAT_VERSION).with("installation", &installation);
     let file = path.join(FORMAT);
-    durable::replace(&file, &sheet.to_bytes()).map_err(failed("writing", &file))?;
+    durable::replace_private(&file, &sheet.to_bytes()).map_err(failed("writing", &file))?;
     Ok(installation)
+}
+
+/// A directory that was there keeps its mode, which its owner may have chosen for a reason.
+fn tell_if_others_may_look(path: &Path) -> Result<(), OpenError> {
+    let mode = fs::metadata(path).map_err(failed("looking at", path))?.permissions().mode();
+    if others_may_look(mode) {
+        tracing::info!(
+            data = %path.display(),
+            mode = %format_args!("{:04o}", mode & 0o7777),
+            "others on this machine may list the data directory, though not what is in it; chmod 700 prevents it"
+        );
+    }
+    Ok(())
+}
+
+/// Whether `mode` lets anybody but the owner in.
+fn others_may_look(mode: u32) -> bool {
+    mode & 0o077 != 0
 }
 
 fn lock(path: &Path) -> Result<File, OpenError> {

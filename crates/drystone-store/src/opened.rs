@@ -75,7 +75,8 @@ pub enum CloseError {
     Marker(#[from] std::io::Error),
 }
 
-/// Opens the data directory, or makes it.
+/// Opens the data directory, or makes it, for its owner only. An existing directory keeps its mode;
+/// all that is made in it is private, since this sets the process's file mode mask to 077.
 ///
 /// # Errors
 /// [`OpenError`]; what is not ours, or newer than this program, is refused and not touched.

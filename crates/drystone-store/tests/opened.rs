@@ -1,5 +1,6 @@
 //! Opening and closing a data directory, as the binary does it.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -92,14 +93,58 @@ fn the_directory_stays_ours_until_the_last_user_is_gone() {
     opened(dir.path());
 }
 
+/// The permissions of `path`.
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).expect("it is there").permissions().mode() & 0o7777
+}
+
+/// Every file and folder below `dir` is for its owner only; how many there are.
+fn private_below(dir: &Path) -> usize {
+    let mut count = 0;
+    for entry in std::fs::read_dir(dir).expect("the folder is read") {
+        let path = entry.expect("an entry").path();
+        let want = if path.is_dir() { 0o700 } else { 0o600 };
+        assert_eq!(mode(&path), want, "{}: {:o}", path.display(), mode(&path));
+        count += 1;
+        if path.is_dir() {
+            count += private_below(&path);
+        }
+    }
+    count
+}
+
+/// Makes a store in `dir` that has every kind of file: volumes small and large, a journal, tables.
+fn filled(dir: &Path) {
+    let store = opened(dir);
+    stored(&store.data(), &bytes(10_000, 1));
+    stored(&store.data(), &bytes(2_000_000, 1));
+    wait(store.meta().commit::<(), MetaError, _>(Vec::new(), |tx| {
+        tx.put(b"row".to_vec(), b"value".to_vec());
+        Ok(())
+    }))
+    .expect("it commits");
+    store.close().expect("it closes in order");
+}
+
 #[test]
 fn a_new_directory_is_for_its_owner_only() {
-    use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().expect("a temporary folder");
-    let dir = dir.path().join("data");
-    opened(&dir);
-    let mode = std::fs::metadata(&dir).expect("it is there").permissions().mode();
-    assert_eq!(mode & 0o777, 0o700);
+    let dir = dir.path().join("made/on/the/way");
+    filled(&dir);
+    assert_eq!([&*dir, &*dir.join(".."), &*dir.join("../..")].map(mode), [0o700; 3]);
+    assert!(private_below(&dir) > 10, "the engine's files, two volumes and the small files");
+    // What is written later is private too.
+    filled(&dir);
+    private_below(&dir);
+}
+
+#[test]
+fn a_directory_that_was_there_keeps_its_mode_and_what_is_in_it_is_private() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    filled(dir.path());
+    assert_eq!(mode(dir.path()), 0o755);
+    private_below(dir.path());
 }
 
 #[test]

@@ -80,7 +80,7 @@ impl Numbers {
 
     fn write(&mut self, taken: u64, suspects: u64) -> std::io::Result<()> {
         let sheet = Sheet::new("volumes", VERSION).with("next", taken).with("suspects", suspects);
-        durable::replace(&self.path, &sheet.to_bytes())?;
+        durable::replace_private(&self.path, &sheet.to_bytes())?;
         (self.taken, self.suspects) = (taken, suspects);
         Ok(())
     }

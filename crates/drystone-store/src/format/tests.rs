@@ -121,3 +121,9 @@ fn every_flipped_bit_of_a_sheet_is_noticed() {
         assert!(Sheet::parse(&bytes[..len]).is_err(), "cut to {len} bytes");
     }
 }
+
+#[test]
+fn only_the_owners_rights_are_no_reason_for_a_notice() {
+    let loose = [0o700, 0o500, 0o750, 0o701, 0o755, 0o777].map(|mode| others_may_look(0o040_000 | mode));
+    assert_eq!(loose, [false, false, true, true, true, true]);
+}

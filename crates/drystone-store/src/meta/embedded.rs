@@ -18,6 +18,7 @@ use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 use parking_lot::RwLock;
 
+use crate::durable;
 use crate::format::{Held, LastStop, OpenError, failed};
 use crate::meta::journal::{self, Mended};
 use crate::meta::lane::{self, Fatal, Lane};
@@ -83,6 +84,7 @@ impl Embedded {
         let refused =
             |error: fjall::Error| OpenError::Metadata { path: path.to_owned(), why: error.to_string() };
         clear_unfinished(path)?;
+        durable::make_folder(path).map_err(failed("making the folder", path))?;
         let memtable = room.sizes().memtable;
         let store = match Store::open(path, memtable) {
             Err(fjall::Error::JournalRecovery(error)) if stop == LastStop::Unclean => {
