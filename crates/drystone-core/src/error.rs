@@ -171,7 +171,7 @@ pub enum Error {
     /// Not built.
     #[error("{0} is not implemented")]
     NotImplemented(String),
-    /// The file system cannot hold the body.
+    /// The file system cannot hold the body, or the metadata of the request.
     #[error("{needed} bytes are needed and {available} are available; free some space and try again")]
     NoSpace {
         /// Bytes that the request needs.
@@ -201,6 +201,9 @@ impl From<DataError> for Error {
 
 impl From<MetaError> for Error {
     fn from(error: MetaError) -> Self {
-        Self::Meta(error)
+        match error {
+            MetaError::Full { needed, available } => Self::NoSpace { needed, available },
+            other => Self::Meta(other),
+        }
     }
 }

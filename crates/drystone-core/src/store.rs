@@ -31,6 +31,10 @@ pub struct Parts {
 /// Bodies of at most this many bytes live in the metadata. Measured: `docs/design/0004-small-bodies.md`.
 pub const SMALL_BODY_BYTES_MAX: u64 = 8 * 1024;
 
+/// What a row that adds something takes on disk at most, in bytes: a key of 1 KiB, user and system
+/// metadata of a few more KiB, and once again for the engine's journal.
+const ROW_BYTES: u64 = 4 * 1024;
+
 /// An object store over two doors, a clock and a source of chance.
 pub struct Store {
     pub(crate) meta: Arc<dyn Meta>,
@@ -64,6 +68,16 @@ impl Store {
         self.meta.snapshot().get(&tables::counters())?;
         self.data.space()?;
         Ok(())
+    }
+
+    /// Whether rows that carry `bytes` may be added: what extents may not take is kept for deletes and
+    /// aborts, which must find room for their own rows on a full disk.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`]; [`Error::Data`] when the file system cannot tell.
+    pub(crate) fn room_for_rows(&self, bytes: u64) -> Result<(), Error> {
+        let (needed, available) = (bytes + ROW_BYTES, self.data.space()?.available);
+        if needed > available { Err(Error::NoSpace { needed, available }) } else { Ok(()) }
     }
 
     /// Says that there may be something to give back; never waits.

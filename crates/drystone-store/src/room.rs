@@ -84,6 +84,15 @@ pub(crate) struct Free {
     pub(crate) free: u64,
 }
 
+/// The file system cannot take a commit; in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NoRoom {
+    /// What must be free.
+    pub(crate) needed: u64,
+    /// What is free.
+    pub(crate) available: u64,
+}
+
 impl Room {
     /// Looks at the file system of the folder `dir` and makes the ballast `path` if there is room.
     pub(crate) fn open(dir: &Path, path: PathBuf) -> Result<Self, OpenError> {
@@ -122,10 +131,15 @@ impl Room {
     /// Lets a commit of `bytes` pass, giving up the ballast for it if it must.
     ///
     /// # Errors
-    /// Says why there is not even that much room.
-    pub(crate) fn for_commit(&self, bytes: u64) -> Result<(), String> {
-        let ask = || self.free().map_err(|error| format!("asking the file system failed: {error}"));
+    /// [`NoRoom`] when there is not even that much.
+    pub(crate) fn for_commit(&self, bytes: u64) -> Result<(), NoRoom> {
         let needed = self.sizes.memtable + FLOOR_BYTES + bytes * WRITTEN_PER_BYTE;
+        let ask = || {
+            self.free().map_err(|error| {
+                tracing::error!(%error, "the file system does not say what is free: taken for full");
+                NoRoom { needed, available: 0 }
+            })
+        };
         // A merge in the background asks nobody, and must find its room before it is too late.
         let comfortable = self.sizes.ballast + bytes * WRITTEN_PER_BYTE;
         let mut free = ask()?.free;
@@ -141,14 +155,18 @@ impl Room {
         if free >= needed {
             return Ok(());
         }
-        Err(format!("{free} bytes are free and {needed} are needed; free some space on this file system"))
+        Err(NoRoom { needed, available: free })
     }
 
     /// Gives up the ballast if a start, which writes before its first commit, would find no room. Where
     /// even that is not enough, the write that fails says so.
     pub(crate) fn for_start(&self) {
-        if let Err(why) = self.for_commit(0) {
-            tracing::warn!(why, "there is hardly room to start");
+        if let Err(NoRoom { needed, available }) = self.for_commit(0) {
+            tracing::warn!(
+                needed,
+                available,
+                "there is hardly room to start: free some space on this file system"
+            );
         }
     }
 
@@ -228,6 +246,6 @@ mod tests {
         room.for_commit(1).expect("there is room");
         assert!(blocks() >= room.sizes().ballast);
         let refused = room.for_commit(u64::MAX / 4).expect_err("so much there is not");
-        assert!(refused.contains("are needed"), "{refused}");
+        assert!(refused.available < refused.needed, "{refused:?}");
     }
 }

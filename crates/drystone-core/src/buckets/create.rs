@@ -21,8 +21,9 @@ impl Store {
     /// Creates a bucket that `caller` owns.
     ///
     /// # Errors
-    /// [`Error::BucketAlreadyOwnedByYou`], [`Error::BucketAlreadyExists`], [`Error::Meta`].
+    /// [`Error::NoSpace`], [`Error::BucketAlreadyOwnedByYou`], [`Error::BucketAlreadyExists`], [`Error::Meta`].
     pub async fn create_bucket(&self, caller: &Caller, request: CreateBucket) -> Result<(), Error> {
+        self.room_for_rows(0)?;
         let (owner, created) = (caller.account.clone(), self.clock.now());
         self.commit(Vec::new(), move |tx: &mut dyn Tx| {
             let key = tables::bucket(&request.name);

@@ -29,9 +29,14 @@ pub enum MetaError {
     /// An earlier write or sync failed, so nothing more is written: restart to recover.
     #[error("metadata takes no more writes since an earlier failure: {0}")]
     Poisoned(String),
-    /// The file system has no room for the metadata of this command.
-    #[error("the file system has no room for metadata: {0}")]
-    Full(String),
+    /// The file system has no room for the metadata of this command; nothing was written.
+    #[error("metadata needs {needed} bytes and {available} are free; free some space and try again")]
+    Full {
+        /// Bytes that must be free.
+        needed: u64,
+        /// Bytes that are.
+        available: u64,
+    },
     /// Too many commands wait already.
     #[error("too many metadata commands are waiting; try again")]
     Busy,

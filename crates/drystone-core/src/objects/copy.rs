@@ -87,6 +87,7 @@ impl Store {
         }
         for _ in 0..ATTEMPTS {
             let source = self.copy_source(caller, &request.source, Span::Whole)?;
+            self.room_for_rows(0)?;
             if source.located.info.size > BODY_BYTES_MAX {
                 return Err(Error::InvalidRequest(
                     "The specified copy source is larger than the maximum allowable size for a copy source: \

@@ -74,6 +74,7 @@ impl Store {
             return Err(Error::EntityTooLarge { size: len, max: BODY_BYTES_MAX });
         }
         if len == 0 || (len <= SMALL_BODY_BYTES_MAX && small == SmallBodies::Allowed) {
+            self.room_for_rows(len)?;
             return receive_small(incoming).await;
         }
         self.receive_large(incoming).await

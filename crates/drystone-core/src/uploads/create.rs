@@ -31,9 +31,10 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::InvalidRequest`] for an algorithm and a type that do not go together,
-    /// [`Error::NoSuchBucket`], [`Error::AccessDenied`], [`Error::Meta`].
+    /// [`Error::NoSpace`], [`Error::NoSuchBucket`], [`Error::AccessDenied`], [`Error::Meta`].
     pub async fn create_upload(&self, caller: &Caller, request: CreateUpload) -> Result<UploadInfo, Error> {
         let kind = checksum_type(request.checksum, request.checksum_type)?;
+        self.room_for_rows(0)?;
         let (now, random) = (self.clock.now(), self.entropy.next_u64());
         let caller = caller.clone();
         self.commit(Vec::new(), move |tx: &mut dyn Tx| {

@@ -55,6 +55,7 @@ impl Store {
         request: UploadPartCopy,
     ) -> Result<PartOutcome, Error> {
         let upload = self.open_upload(caller, &request.bucket, &request.key, &request.upload_id)?;
+        self.room_for_rows(0)?;
         for _ in 0..ATTEMPTS {
             let span = match &request.range {
                 None => Span::Whole,

@@ -8,7 +8,9 @@ use drystone_core::objects::put::{BODY_BYTES_MAX, ChecksumClaim, Incoming, PutOu
 
 use crate::fed_body::Feed;
 use crate::hesitant::{HesitantData, Pause};
-use crate::world::{World, bytes, checksum, incoming, md5, part, put, refusal};
+use crate::world::{
+    World, bytes, checksum, copy, create, incoming, md5, owner, part, part_copy, put, refusal,
+};
 
 /// A small body, one extent in one batch, and several batches.
 const SIZES: [u64; 3] = [100, 100_000, 1_300_000];
@@ -186,6 +188,37 @@ fn a_full_store_refuses_before_the_body_is_read() {
         other => panic!("it says how much is needed: {other:?}"),
     }
     assert_eq!(feed.taken(), 0);
+}
+
+#[test]
+fn a_full_store_takes_no_small_body_and_no_new_name() {
+    let world = World::with_capacity(10 << 20);
+    world.put("stone", &bytes((5 << 20) - 1_000, 1));
+    let upload = world.create_upload("wall");
+    let first = world.part(&upload, 1, &bytes(5 << 20, 2));
+    for len in [0, 1, 8_192] {
+        let (feed, body) = Feed::new();
+        feed.send(&bytes(len, 2));
+        let mut request = put("pebble", b"");
+        request.incoming = Incoming { body, len, ..incoming(b"") };
+        match world.try_put(request) {
+            Err(Error::NoSpace { needed, available }) => {
+                assert_eq!((needed, available), (len + 4_096, 1_000))
+            }
+            other => panic!("it says how much is needed: {other:?}"),
+        }
+        assert_eq!(feed.taken(), 0, "refused before the body is read");
+    }
+    assert_eq!(refusal(world.try_copy(copy("stone", "stones"))), "NoSpace");
+    assert_eq!(refusal(world.try_part_copy(part_copy("stone", &upload, 2))), "NoSpace");
+    assert_eq!(refusal(world.create_bucket("another")), "NoSpace");
+    assert_eq!(refusal(world.run(world.store.create_upload(&owner(), create("wall")))), "NoSpace");
+    // What was begun can be ended, and what is there be read and deleted.
+    world.complete(&upload, &[(1, first.etag)]);
+    assert_eq!(world.get("wall"), bytes(5 << 20, 2));
+    world.delete("wall");
+    world.settle();
+    world.put("pebble", &bytes(8_192, 3));
 }
 
 #[test]

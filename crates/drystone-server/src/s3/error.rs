@@ -400,7 +400,6 @@ impl From<Error> for S3Error {
                 "The server has no room: {needed} bytes are needed and {available} are available; free some \
                  space and try again"
             )),
-            Error::Meta(MetaError::Full(_)) => Self::new(&INSUFFICIENT_STORAGE),
             Error::Meta(MetaError::Busy) => Self::new(&SLOW_DOWN),
             failure @ (Error::Data(_) | Error::Meta(_)) => Self::internal(&failure),
         }

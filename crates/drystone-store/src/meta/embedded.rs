@@ -22,7 +22,7 @@ use crate::durable;
 use crate::format::{Held, LastStop, OpenError, failed};
 use crate::meta::journal::{self, Mended};
 use crate::meta::lane::{self, Fatal, Lane};
-use crate::room::Room;
+use crate::room::{NoRoom, Room};
 
 /// Memory for blocks of tables that were read, in bytes. A block that is not here comes from the page
 /// cache and is verified again; the allocator keeps about as much memory again around it.
@@ -212,7 +212,10 @@ impl lane::Engine for LaneEngine {
     }
 
     fn admit(&self, bytes: u64) -> Result<(), MetaError> {
-        self.0.room.for_commit(bytes).map_err(MetaError::Full)
+        self.0
+            .room
+            .for_commit(bytes)
+            .map_err(|NoRoom { needed, available }| MetaError::Full { needed, available })
     }
 
     fn write(&self, writes: Writes) -> Result<(), MetaError> {

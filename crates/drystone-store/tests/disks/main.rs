@@ -2,5 +2,6 @@
 
 mod behave;
 mod full;
+mod objects;
 mod power;
 mod store;

@@ -110,7 +110,7 @@ fn every_refusal_of_the_core_has_its_row() {
         (Error::Meta(MetaError::Engine("/var/x".into())), 500, "InternalError", &[]),
         (Error::Meta(MetaError::Poisoned("/var/x".into())), 500, "InternalError", &[]),
         (Error::Meta(MetaError::Corrupt { key: "secret".into(), why: "x" }), 500, "InternalError", &[]),
-        (Error::Meta(MetaError::Full("/var/x".into())), 507, "InsufficientStorage", &[]),
+        (MetaError::Full { needed: 10, available: 1 }.into(), 507, "InsufficientStorage", &[]),
         (Error::Meta(MetaError::Busy), 503, "SlowDown", &[]),
     ];
     for (error, status, code, elements) in cases {

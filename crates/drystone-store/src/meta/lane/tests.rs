@@ -49,7 +49,7 @@ impl Engine for Model {
     }
 
     fn admit(&self, bytes: u64) -> Result<(), MetaError> {
-        if *self.full.lock() { Err(MetaError::Full(format!("{bytes} do not fit"))) } else { Ok(()) }
+        if *self.full.lock() { Err(MetaError::Full { needed: bytes, available: 0 }) } else { Ok(()) }
     }
 
     fn write(&self, writes: Writes) -> Result<(), MetaError> {
@@ -215,7 +215,7 @@ fn a_full_disk_refuses_and_does_not_poison() {
     let bench = bench(Pace::Free);
     *bench.full.lock() = true;
     let refused = submit(&bench.lane, vec![Step::Put(1, 1)], Verdict::Commit);
-    assert!(matches!(wait(refused), Ok((_, Err(MetaError::Full(_))))));
+    assert!(matches!(wait(refused), Ok((_, Err(MetaError::Full { .. })))));
     *bench.full.lock() = false;
     let taken = submit(&bench.lane, vec![Step::Put(2, 2)], Verdict::Commit);
     assert!(matches!(wait(taken), Ok((_, Ok(())))));
