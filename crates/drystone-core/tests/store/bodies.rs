@@ -203,7 +203,7 @@ fn a_full_store_takes_no_small_body_and_no_new_name() {
         request.incoming = Incoming { body, len, ..incoming(b"") };
         match world.try_put(request) {
             Err(Error::NoSpace { needed, available }) => {
-                assert_eq!((needed, available), (len + 4_096, 1_000))
+                assert_eq!((needed, available), (len + 4_096, 1_000));
             }
             other => panic!("it says how much is needed: {other:?}"),
         }
