@@ -9,6 +9,8 @@ mod walls;
 
 mod manifests;
 
+mod features;
+
 mod machine;
 
 mod sizes;
@@ -57,6 +59,8 @@ const RULES: &[Rule] = &[
     walls::engines_stay_in_the_store,
     manifests::versions_stand_in_the_root,
     manifests::dependencies_give_a_reason,
+    features::no_manifest_turns_on_what_tests_need,
+    features::product_is_built_without_mistakes,
     machine::no_path_of_this_machine,
     machine::no_registry_host,
     sizes::nothing_grew_past_the_mark,

@@ -33,3 +33,5 @@ pub mod buckets;
 pub mod objects;
 pub mod uploads;
 pub mod reclaim;
+
+pub mod planted;

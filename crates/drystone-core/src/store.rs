@@ -13,6 +13,7 @@ use crate::meta::door::{Meta, Tx, View};
 use crate::meta::records::BucketRecord;
 use crate::meta::tables::{self, load};
 use crate::names::BucketName;
+use crate::planted::{Mistake, planted};
 use crate::reclaim::pins::Pins;
 use crate::world::{Clock, Entropy};
 
@@ -131,6 +132,9 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&mut dyn Tx) -> Result<T, Error> + Send + 'static,
     {
+        if planted(Mistake::WorkerNotWoken) {
+            return self.commit(pending, decide).await;
+        }
         let wakes = RaiseOnDrop(Arc::clone(&self.work));
         let decide_and_wake = move |tx: &mut dyn Tx| {
             // Named here so that the closure owns it: it is dropped with the settled command.
@@ -143,6 +147,9 @@ impl Store {
     async fn free_unowned(&self, unowned: Vec<Pending>) {
         if unowned.is_empty() {
             return;
+        }
+        if planted(Mistake::RefusedBodyForgotten) {
+            return unowned.into_iter().for_each(Pending::keep);
         }
         let freed = unowned.iter().map(|p| Freed { id: p.extent().id, len: p.extent().len }).collect();
         match Arc::clone(&self.data).free(freed).await {

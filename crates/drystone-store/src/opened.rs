@@ -7,6 +7,7 @@ use drystone_core::data::door::Data;
 use drystone_core::data::memory::MemoryData;
 use drystone_core::meta::door::Meta;
 use drystone_core::meta::memory::MemoryMeta;
+use drystone_core::planted::{Mistake, planted};
 use drystone_core::world::Entropy;
 
 use crate::data::{Numbers, StillInUse, Volumes, VolumesOptions};
@@ -91,7 +92,9 @@ pub fn open(options: OpenOptions) -> Result<Opened, OpenError> {
     // The order is safety: as long as the clean-stop marker is there nothing may be half done, and
     // as soon as it is gone the next process must know whom to suspect.
     let numbers = Numbers::open(&folder, &found, stop)?;
-    directory.mark_in_use()?;
+    if !planted(Mistake::CleanMarkerLeft) {
+        directory.mark_in_use()?;
+    }
     let path = directory.meta();
     let held = directory.held();
     let meta = EmbeddedOptions { path: &path, stop, room: Arc::clone(&room), fatal, held: Arc::clone(&held) };

@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::meta::door::{Order, Tx};
 use crate::meta::tables::{self, Table, Within};
 use crate::names::BucketName;
+use crate::planted::{Mistake, planted};
 use crate::store::{Store, bucket_for};
 use crate::uploads::abort::remove_upload;
 
@@ -34,10 +35,15 @@ impl Store {
                     return Err(Error::BucketNotEmpty(name.clone()));
                 }
                 tx.delete(tables::bucket(&name));
-                tx.put(tables::condemned(bucket.id), Vec::new());
+                if !planted(Mistake::BucketDeleteForgetsUploads) {
+                    tx.put(tables::condemned(bucket.id), Vec::new());
+                }
                 Ok(bucket.id)
             })
             .await?;
+        if planted(Mistake::BucketDeleteForgetsUploads) {
+            return Ok(());
+        }
         self.free_condemned(id).await
     }
 

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use futures_channel::oneshot;
 
 use crate::data::door::Pending;
+use crate::planted::{Mistake, planted};
 
 /// A future that a door hands out.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -160,6 +161,10 @@ where
     }
 
     fn settle(self: Box<Self>, outcome: Result<(), MetaError>) {
+        let outcome = match &self.result {
+            Some(Ok(_)) if planted(Mistake::FailedCommitAcknowledged) => Ok(()),
+            _ => outcome,
+        };
         let settled = match (outcome, self.result) {
             (Ok(()), Some(Ok(value))) => {
                 self.pending.into_iter().for_each(Pending::keep);
@@ -169,7 +174,9 @@ where
             (Ok(()), None) => unreachable!("a command settles well only after it ran"),
             // After a failed sync nobody knows what is on the disk: the extents may be owned by a
             // record that survives, so they are kept; the sweep at the next start decides.
-            (Err(failure @ (MetaError::Engine(_) | MetaError::Poisoned(_))), Some(Ok(_))) => {
+            (Err(failure @ (MetaError::Engine(_) | MetaError::Poisoned(_))), Some(Ok(_)))
+                if !planted(Mistake::UnknownCommitFreesBytes) =>
+            {
                 self.pending.into_iter().for_each(Pending::keep);
                 Err((failure.into(), Vec::new()))
             }

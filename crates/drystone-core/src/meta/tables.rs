@@ -11,6 +11,7 @@ use crate::data::door::ExtentId;
 use crate::meta::door::{MetaError, Tx, View};
 use crate::meta::records::{CountersRecord, Record, UsageRecord};
 use crate::names::{BucketName, PartNumber, Timestamp, UploadId};
+use crate::planted::{Mistake, planted};
 
 /// The tables, by the first byte of their keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,7 +284,9 @@ pub fn save<R: Record>(tx: &mut dyn Tx, key: Vec<u8>, record: &R) {
 pub fn next_number(tx: &mut dyn Tx) -> Result<u64, MetaError> {
     let mut counters: CountersRecord = load(tx, &counters())?.unwrap_or_default();
     counters.last += 1;
-    save(tx, self::counters(), &counters);
+    if !planted(Mistake::NumberGivenTwice) {
+        save(tx, self::counters(), &counters);
+    }
     Ok(counters.last)
 }
 
@@ -306,6 +309,8 @@ pub fn change_usage(
     let key = usage(bucket);
     let mut usage: UsageRecord = load(tx, &key)?.unwrap_or_default();
     change(&mut usage);
-    save(tx, key, &usage);
+    if !planted(Mistake::UsageNotUpdated) {
+        save(tx, key, &usage);
+    }
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::objects::get::{GetObject, Located, Span, find};
 use crate::objects::object::{Attributes, ObjectChecksum, ObjectInfo};
 use crate::objects::put::{BODY_BYTES_MAX, PutOutcome, publish};
 use crate::objects::reader::ObjectReader;
+use crate::planted::{Mistake, planted};
 use crate::reclaim::ownership;
 use crate::store::{Store, bucket_for};
 
@@ -135,7 +136,7 @@ impl Store {
             let row = tables::current(from.id, request.source.key.as_str());
             let source: ObjectRecord =
                 load(tx, &row)?.ok_or_else(|| Error::NoSuchKey(request.source.key.clone()))?;
-            if source.sequence != sequence {
+            if source.sequence != sequence && !planted(Mistake::CopyIgnoresReplacement) {
                 return Ok(None);
             }
             let body = share_body(tx, &source.body)?;
@@ -190,6 +191,9 @@ async fn copy_checksum(
 /// Adds a name to every place of a body; a manifest is written again, since each object owns one.
 fn share_body(tx: &mut dyn Tx, body: &BodyPlace) -> Result<BodyPlace, Error> {
     for segment in ownership::segments_of(tx, body)? {
+        if planted(Mistake::CopyTakesNoReference) {
+            break;
+        }
         ownership::share(tx, &segment)?;
     }
     let BodyPlace::Manifest(id) = body else { return Ok(*body) };

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::meta::door::{Order, Tx};
 use crate::meta::records::{FreedRecord, Record};
 use crate::meta::tables::{self, Table, Within};
+use crate::planted::{Mistake, planted};
 use crate::store::Store;
 
 /// Extents freed in one batch.
@@ -45,14 +46,22 @@ impl Store {
             if batch.is_empty() {
                 continue;
             }
-            self.data.clone().free(batch.clone()).await?;
+            let late = planted(Mistake::ReclaimListEmptiedFirst).then(|| batch.clone());
+            if late.is_none() {
+                self.data.clone().free(batch.clone()).await?;
+            }
             done.extents += batch.len() as u64;
             done.bytes += batch.iter().map(|freed| freed.len).sum::<u64>();
             self.commit(Vec::new(), move |tx: &mut dyn Tx| {
-                batch.iter().for_each(|freed| tx.delete(tables::reclaim(freed.id)));
+                if !planted(Mistake::ReclaimListNotEmptied) {
+                    batch.iter().for_each(|freed| tx.delete(tables::reclaim(freed.id)));
+                }
                 Ok(())
             })
             .await?;
+            if let Some(late) = late {
+                self.data.clone().free(late).await?;
+            }
         }
     }
 

@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::meta::door::{MetaError, Order, View};
 use crate::meta::records::{ExtentRecord, FreedRecord, Record};
 use crate::meta::tables::{self, Within};
+use crate::planted::{Mistake, planted};
 use crate::store::Store;
 
 impl Store {
@@ -26,14 +27,16 @@ impl Store {
                 owned_ranges(&*view, &*self.data, volume)?
             };
             let unowned = subtract(&self.data.allocated(volume)?, &owned);
-            if !unowned.is_empty() {
+            if !unowned.is_empty() && !planted(Mistake::RecoveryForgetsSuspects) {
                 let bytes: u64 = unowned.iter().map(|range| range.end - range.start).sum();
                 tracing::info!(volume, bytes, "giving back bytes that an interrupted request left");
                 self.data.punch(volume, &unowned)?;
             }
         }
         self.data.recovered();
-        self.free_all_condemned().await?;
+        if !planted(Mistake::CondemnedForgottenAtStart) {
+            self.free_all_condemned().await?;
+        }
         self.give_back().await?;
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::meta::door::{Order, Tx};
 use crate::meta::records::{HeldRecord, PartRecord, Record};
 use crate::meta::tables::{self, Within, load};
 use crate::names::{BucketName, ObjectKey, Timestamp, UploadId};
+use crate::planted::{Mistake, planted};
 use crate::reclaim::ownership;
 use crate::store::{Store, bucket_for};
 use crate::uploads::upload::find_upload;
@@ -44,6 +45,10 @@ impl Store {
     /// [`Error::PreconditionFailed`], [`Error::NoSuchBucket`], [`Error::AccessDenied`], [`Error::Meta`].
     pub async fn abort_upload(&self, caller: &Caller, request: AbortUpload) -> Result<Aborted, Error> {
         let caller = caller.clone();
+        #[cfg(feature = "planted")]
+        if planted(Mistake::AbortFreesBeforeCommit) {
+            self.free_parts_too_early(&request).await?;
+        }
         self.commit_and_give_back(Vec::new(), move |tx: &mut dyn Tx| {
             let bucket = bucket_for(tx, &request.bucket, &caller)?;
             let (id, upload) = find_upload(tx, bucket.id, &request.key, &request.upload_id)?;
@@ -74,6 +79,9 @@ pub(crate) fn remove_upload(
     };
     for (row, segments) in parts {
         for segment in &segments {
+            if planted(Mistake::AbortKeepsParts) {
+                break;
+            }
             ownership::release(tx, segment)?;
         }
         tx.delete(row.to_vec());

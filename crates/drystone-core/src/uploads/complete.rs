@@ -19,6 +19,7 @@ use crate::names::{BucketName, ETag, ObjectKey, PartNumber, Timestamp, UploadId}
 use crate::objects::conditions::WriteCondition;
 use crate::objects::object::{ObjectChecksum, ObjectInfo};
 use crate::objects::put::{PutOutcome, publish};
+use crate::planted::{Mistake, planted};
 use crate::reclaim::ownership;
 use crate::store::{Store, bucket_for};
 use crate::uploads::abort::forget_upload;
@@ -145,9 +146,14 @@ fn complete(
     check_size(request, size)?;
     let checksum = object_checksum(request, &upload, &listed, crc64)?;
     let parts = u16::try_from(listed.len()).expect("an upload has at most 10,000 parts");
+    let md5 = if planted(Mistake::ETagOfAllParts) {
+        md5_of_md5s(&stored.iter().map(|(number, part)| (*number, part)).collect::<Vec<_>>())
+    } else {
+        md5_of_md5s(&listed)
+    };
     let info = ObjectInfo {
         size,
-        etag: ETag { md5: md5_of_md5s(&listed), parts },
+        etag: ETag { md5, parts },
         modified: now,
         attributes: upload.attributes,
         checksum,
@@ -170,14 +176,19 @@ fn complete(
     let manifest_id = next_number(tx)?;
     save(tx, tables::manifest(manifest_id), &manifest);
     for (number, part) in &stored {
-        if listed.binary_search_by_key(number, |(listed, _)| *listed).is_err() {
+        let unlisted = listed.binary_search_by_key(number, |(listed, _)| *listed).is_err();
+        if (unlisted && !planted(Mistake::CompleteLeaksUnlistedParts))
+            || planted(Mistake::CompleteGivesPartsAway)
+        {
             for segment in &part.segments {
                 ownership::release(tx, segment)?;
             }
         }
         tx.delete(tables::part(id, *number));
     }
-    forget_upload(tx, bucket, request.key.as_str(), id)?;
+    if !planted(Mistake::CompleteLeavesUploadOpen) {
+        forget_upload(tx, bucket, request.key.as_str(), id)?;
+    }
     publish(tx, bucket, &request.key, &request.condition, info.clone(), BodyPlace::Manifest(manifest_id))?;
     let record = CompletionRecord {
         bucket,
@@ -186,6 +197,9 @@ fn complete(
         completed: now,
         info,
     };
+    if planted(Mistake::CompletionRecordLost) {
+        return Ok(PutOutcome::from(&record.info));
+    }
     save(tx, tables::completed(id), &record);
     tx.put(tables::completed_by_age(now, id), Vec::new());
     Ok(PutOutcome::from(&record.info))

@@ -11,6 +11,7 @@ use crate::meta::records::{HeldRecord, PartRecord, Segment, UploadRecord};
 use crate::meta::tables::{self, load, save};
 use crate::names::{BucketName, ETag, ObjectKey, PartNumber, Timestamp, UploadId};
 use crate::objects::put::{ChecksumClaim, Incoming, SmallBodies};
+use crate::planted::{Mistake, planted};
 use crate::reclaim::ownership;
 use crate::store::{Store, bucket_for};
 use crate::uploads::upload::find_upload;
@@ -85,7 +86,7 @@ impl Store {
         let caller = caller.clone();
         self.commit_and_give_back(pending, move |tx: &mut dyn Tx| {
             let bucket = bucket_for(tx, &bucket, &caller)?;
-            let (id, _) = find_upload(tx, bucket.id, &key, &upload_id)?;
+            let id = fenced(tx, bucket.id, &key, &upload_id)?;
             if let Some(extent) = stored.extent {
                 ownership::adopt(tx, extent);
             }
@@ -107,6 +108,16 @@ impl Store {
         let bucket = bucket_for(&*view, bucket, caller)?;
         find_upload(&*view, bucket.id, key, upload_id).map(|(_, upload)| upload)
     }
+}
+
+/// The upload's id, if the upload still exists: the fence between a part and the end of its upload.
+fn fenced(tx: &dyn Tx, bucket: u64, key: &ObjectKey, upload_id: &str) -> Result<UploadId, Error> {
+    if planted(Mistake::PartSkipsTheFence)
+        && let Some(id) = UploadId::parse(upload_id)
+    {
+        return Ok(id);
+    }
+    find_upload(tx, bucket, key, upload_id).map(|(id, _)| id)
 }
 
 /// The checksum to compute for a part: what the client says, which must fit what the upload was
@@ -137,6 +148,9 @@ pub(crate) fn record_part(
     let row = tables::part(id, part);
     let old: Option<PartRecord> = load(tx, &row)?;
     for segment in old.iter().flat_map(|old| &old.segments) {
+        if planted(Mistake::ReplacedPartKept) {
+            continue;
+        }
         ownership::release(tx, segment)?;
     }
     save(tx, row, record);
@@ -145,7 +159,9 @@ pub(crate) fn record_part(
     held.parts += parts;
     held.bytes = held.bytes.saturating_sub(freed) + record.size;
     held.last_activity = held.last_activity.max(record.modified);
-    save(tx, tables::held(id), &held);
+    if !planted(Mistake::HeldNotUpdated) {
+        save(tx, tables::held(id), &held);
+    }
     tables::change_usage(tx, bucket, |usage| {
         usage.parts += u64::from(parts);
         usage.held_bytes = usage.held_bytes.saturating_sub(freed) + record.size;

@@ -5,6 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
+use drystone_core::planted::{Mistake, planted};
+
 use crate::durable;
 use crate::format::{LastStop, OpenError, Sheet, failed};
 
@@ -48,7 +50,8 @@ impl Numbers {
             let why = format!("it says that no volume has a number from {next} on, but there is {highest}");
             return Err(OpenError::Damaged { path, why });
         }
-        let suspects = if stop == LastStop::Clean { next } else { suspects };
+        let trusted = stop == LastStop::Clean || planted(Mistake::SuspectsForgotten);
+        let suspects = if trusted { next } else { suspects };
         let mut numbers = Self { path, next, taken: next, first: next, suspects };
         numbers.write(next + STEP, suspects).map_err(failed("writing", &folder.join(NUMBERS)))?;
         Ok(numbers)

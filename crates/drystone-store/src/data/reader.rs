@@ -13,6 +13,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use drystone_core::data::door::{DataError, Extent, ExtentReader};
+use drystone_core::planted::{Mistake, planted};
 use futures_channel::oneshot;
 use rustix::io::{Errno, ReadWriteFlags, preadv2};
 
@@ -165,7 +166,7 @@ impl Source {
             let Some((payload, check)) = frame.split_at_checked(size) else {
                 return Err(corrupt(start, "a frame is cut off"));
             };
-            if !extent::verify(payload, check, token, n) {
+            if !extent::verify(payload, check, token, n) && !planted(Mistake::FrameNotVerified) {
                 return Err(corrupt(extent::frame_offset(n), "a frame does not match its check"));
             }
             // Only what was asked for of the frame.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use drystone_core::data::door::DataError;
+use drystone_core::planted::{Mistake, planted};
 use futures_channel::oneshot;
 use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
@@ -134,7 +135,7 @@ impl Volume {
     /// Syncs until nobody waits.
     fn run_syncs(&self) {
         loop {
-            let waiting = {
+            let mut waiting = {
                 let mut syncs = self.syncs.lock();
                 if syncs.waiting.is_empty() || syncs.poisoned.is_some() {
                     syncs.running = false;
@@ -143,6 +144,9 @@ impl Volume {
                 std::mem::take(&mut syncs.waiting)
             };
             let outcome = self.sync_now();
+            if planted(Mistake::SyncAnswersLatecomers) {
+                waiting.append(&mut self.syncs.lock().waiting);
+            }
             for waiter in waiting {
                 drop(waiter.send(outcome.clone()));
             }
@@ -154,22 +158,30 @@ impl Volume {
         if let Some(error) = self.poisoned() {
             return Err(error);
         }
-        let synced = durable::sync_data(&self.file).and_then(|()| {
+        let synced = if planted(Mistake::VolumeNotSynced) { Ok(()) } else { durable::sync_data(&self.file) };
+        let synced = synced.and_then(|()| {
             if !self.named.load(Ordering::Acquire) {
-                durable::sync_name(&self.path)?;
+                if !planted(Mistake::VolumeNameNotSynced) {
+                    durable::sync_name(&self.path)?;
+                }
                 self.named.store(true, Ordering::Release);
             }
             Ok(())
         });
         synced.map_err(|error| {
             let error = self.error("syncing", &error);
-            self.poison(&error);
+            if !planted(Mistake::FailedSyncTriedAgain) {
+                self.poison(&error);
+            }
             error
         })
     }
 
     /// Gives the bytes of `range` back to the file system; on stable storage after the next sync.
     pub(super) fn punch(&self, range: &Range<u64>) -> Result<(), DataError> {
+        if planted(Mistake::FreedRangeKept) {
+            return Ok(());
+        }
         let mode = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
         retry(|| fallocate(&self.file, mode, range.start, range.end - range.start))
             .map_err(|error| self.error("punching", &error.into()))
