@@ -9,9 +9,16 @@ use crate::{packages, repository};
 /// The folder with the Rust client's own manifest, lock file and sources.
 const RUST_CLIENT: &str = "tests/clients/rust";
 
-/// The binary under test: optimised, because clients move gigabytes through it.
+/// The binary under test, optimised, because clients move gigabytes through it, and the load generator.
 pub(crate) fn build() -> Vec<Command> {
-    vec![cargo(&["build", "--release", "--package", "drystone"])]
+    vec![cargo(&["build", "--release", "--package", "drystone", "--package", "drystone-bench"])]
+}
+
+/// Every workload of the load generator, briefly: it proves that they run, and measures nothing.
+pub(crate) fn bench_smoke() -> Vec<Command> {
+    let mut command = Command::new(repository::target().join("release/drystone-bench"));
+    command.arg("--smoke").current_dir(repository::root());
+    vec![command]
 }
 
 /// The client on the AWS SDK for Rust, which has a lock file and a target folder of its own.

@@ -50,8 +50,6 @@ const STAGES: &[Stage] = &[
         minutes: 15,
         work: Work::Check(check::documentation),
     },
-    Stage { name: "unit", needs: &[], fast: Speed::Fast, minutes: 25, work: Work::Tests(unit) },
-    Stage { name: "doctests", needs: &[], fast: Speed::Fast, minutes: 15, work: Work::Tests(doctests) },
     Stage {
         name: "packages",
         needs: &[],
@@ -59,6 +57,8 @@ const STAGES: &[Stage] = &[
         minutes: 15,
         work: Work::Here(packages::install),
     },
+    Stage { name: "unit", needs: &[], fast: Speed::Fast, minutes: 25, work: Work::Tests(unit) },
+    Stage { name: "doctests", needs: &[], fast: Speed::Fast, minutes: 15, work: Work::Tests(doctests) },
     Stage {
         name: "python",
         needs: &["packages"],
@@ -73,6 +73,13 @@ const STAGES: &[Stage] = &[
         fast: Speed::Full,
         minutes: 15,
         work: Work::Check(blackbox::build_rust_client),
+    },
+    Stage {
+        name: "bench-smoke",
+        needs: &["build"],
+        fast: Speed::Full,
+        minutes: 5,
+        work: Work::Check(blackbox::bench_smoke),
     },
     Stage {
         name: "behaviour",
