@@ -16,6 +16,7 @@ mod buckets;
 mod subresources;
 mod put;
 mod get;
+mod attributes;
 mod ranges;
 mod conditions;
 mod delete;

@@ -146,7 +146,8 @@ pub(crate) fn find(view: &dyn View, caller: &Caller, request: &GetObject) -> Res
     Ok(Found { record, located: Located { info, range, part }, manifest })
 }
 
-fn load_manifest(view: &dyn View, body: &BodyPlace) -> Result<Option<ManifestRecord>, Error> {
+/// The manifest of a body that has one.
+pub(crate) fn load_manifest(view: &dyn View, body: &BodyPlace) -> Result<Option<ManifestRecord>, Error> {
     match body {
         BodyPlace::Manifest(id) => Ok(load(view, &tables::manifest(*id))?),
         BodyPlace::Empty | BodyPlace::One(_) => Ok(None),

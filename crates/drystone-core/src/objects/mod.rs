@@ -10,6 +10,7 @@ pub mod put;
 mod receive;
 pub mod get;
 mod reader;
+pub mod attributes;
 pub mod copy;
 pub mod delete;
 pub mod list;

@@ -12,6 +12,9 @@ use http::Method;
 use crate::s3::error::S3Error;
 use crate::s3::query::Query;
 
+/// `POST /bucket`: the one operation whose signature is in the body, among the fields of a form.
+pub(crate) const POST_OBJECT: &str = "PostObject";
+
 /// An operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
@@ -39,6 +42,8 @@ pub(crate) enum Operation {
     GetObject,
     /// `HEAD /bucket/key`
     HeadObject,
+    /// `GET /bucket/key?attributes`
+    GetObjectAttributes,
     /// `PUT /bucket/key`
     PutObject,
     /// `PUT /bucket/key` with `x-amz-copy-source`
@@ -180,6 +185,7 @@ impl Operation {
             Self::DeleteObjects => "DeleteObjects",
             Self::GetObject => "GetObject",
             Self::HeadObject => "HeadObject",
+            Self::GetObjectAttributes => "GetObjectAttributes",
             Self::PutObject => "PutObject",
             Self::CopyObject => "CopyObject",
             Self::DeleteObject => "DeleteObject",
@@ -360,7 +366,7 @@ const BUCKET: &[Row] = &[
 
 const OBJECT: &[Row] = &[
     row("acl").read(Setting::ObjectAcl).put(PutAcl("PutObjectAcl", Scope::Object)),
-    row("attributes").get(NotBuilt("GetObjectAttributes")),
+    row("attributes").get(Operation::GetObjectAttributes),
     row("encryption").no_put("UpdateObjectEncryption"),
     row("legal-hold").get(Locked("GetObjectLegalHold")).put(Locked("PutObjectLegalHold")),
     row("renameObject").no_put("RenameObject"),
@@ -442,7 +448,7 @@ fn plain(method: &Method, level: Level, query: &Query<'_>, source: Source) -> Re
         (Level::Bucket, "HEAD") => Ok(Operation::HeadBucket),
         (Level::Bucket, "PUT") => Ok(Operation::CreateBucket),
         (Level::Bucket, "DELETE") => Ok(Operation::DeleteBucket),
-        (Level::Bucket, "POST") => Ok(NotBuilt("PostObject")),
+        (Level::Bucket, "POST") => Ok(NotBuilt(POST_OBJECT)),
         (Level::Bucket, _) => refuse("GET, HEAD, PUT, DELETE, POST"),
         (Level::Object, "GET") if query.has("versions") => {
             Err(S3Error::request("There is no such thing as the ?versions sub-resource for a key"))

@@ -32,10 +32,10 @@ use crate::s3::buckets::BUCKET_REGION;
 use crate::s3::call::{Answer, Call, Sent};
 use crate::s3::error::{ACCESS_DENIED, ACCESS_FORBIDDEN, Asked, BAD_REQUEST, S3Error};
 use crate::s3::headers::filled;
-use crate::s3::operation::Operation;
+use crate::s3::operation::{Operation, POST_OBJECT};
 use crate::s3::query::Query;
-use crate::s3::route::{Addressing, Target, host};
-use crate::s3::{buckets, copy, delete, get, list, put, subresources, uploads};
+use crate::s3::route::{Addressing, Route, Target, host};
+use crate::s3::{attributes, buckets, copy, delete, get, list, put, subresources, uploads};
 
 const SERVER_NAME: HeaderValue = HeaderValue::from_static("Drystone");
 /// The operation of a request that none could be found for.
@@ -78,6 +78,7 @@ impl fmt::Debug for S3 {
 /// What is known of a request when its answer is recorded.
 struct Seen {
     operation: &'static str,
+    /// Bucket and key for a refusal; of a good answer nobody asks.
     resource: String,
     has_bucket: bool,
 }
@@ -131,7 +132,7 @@ impl S3 {
             let (head, body) = request.into_parts();
             let method = head.method.clone();
             let bytes_in = body.size_hint().exact().unwrap_or(0);
-            let mut seen = Seen { operation: UNKNOWN, resource: "/".to_owned(), has_bucket: false };
+            let mut seen = Seen { operation: UNKNOWN, resource: String::new(), has_bucket: false };
             let handled =
                 AssertUnwindSafe(self.handle(head, body, transport, &mut seen)).catch_unwind().await;
             let answer = handled.unwrap_or_else(|panic| Err(S3Error::panicked(panic_text(&*panic))));
@@ -185,7 +186,7 @@ impl S3 {
         self.authenticator.region()
     }
 
-    async fn handle<B>(&self, mut head: Parts, body: B, transport: Transport, seen: &mut Seen) -> Answer
+    async fn handle<B>(&self, head: Parts, body: B, transport: Transport, seen: &mut Seen) -> Answer
     where
         B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
         B::Error: StdError + Send + Sync + 'static,
@@ -193,6 +194,25 @@ impl S3 {
         let uri = head.uri.clone();
         let route = self.addressing.route(host(&head), &uri)?;
         seen.note(&route.target);
+        let answer = self.serve(head, &route, body, transport, seen).await;
+        if answer.is_err() {
+            seen.resource = route.target.resource();
+        }
+        answer
+    }
+
+    async fn serve<B>(
+        &self,
+        mut head: Parts,
+        route: &Route<'_>,
+        body: B,
+        transport: Transport,
+        seen: &mut Seen,
+    ) -> Answer
+    where
+        B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
+        B::Error: StdError + Send + Sync + 'static,
+    {
         if head.method == Method::OPTIONS {
             seen.operation = PREFLIGHT;
             return Err(refuse_preflight(&head, &route.target));
@@ -200,6 +220,9 @@ impl S3 {
         let mut operation = route.operation(&head);
         seen.operation = operation.as_ref().map_or(UNKNOWN, |operation| operation.name());
         Span::current().record("operation", seen.operation);
+        if let Ok(Operation::NotBuilt(POST_OBJECT)) = operation {
+            return Err(S3Error::not_built(POST_OBJECT));
+        }
 
         let now = self.clock.now();
         let signer = self.authenticator.authenticate(&head, now)?;
@@ -229,7 +252,6 @@ impl S3 {
 
 impl Seen {
     fn note(&mut self, target: &Target<'_>) {
-        self.resource = target.resource();
         self.has_bucket = target.bucket.is_some();
         let span = Span::current();
         // Debug escapes control characters, so that no key can forge a line of the log.
@@ -251,6 +273,7 @@ where
     match operation {
         Operation::GetObject => get::get_object(call),
         Operation::HeadObject => get::head_object(call),
+        Operation::GetObjectAttributes => attributes::get_object_attributes(call),
         Operation::PutObject => put::put_object(call, sent).await,
         Operation::DeleteObject => delete::delete_object(call).await,
         Operation::DeleteObjects => delete::delete_objects(call, sent).await,

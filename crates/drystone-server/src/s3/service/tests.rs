@@ -9,6 +9,7 @@ mod buckets;
 mod settings;
 mod objects;
 mod reads;
+mod attributes;
 mod copies;
 mod deletes;
 mod listings;

@@ -133,6 +133,9 @@ fn escape(to: &mut String, text: &str) {
             '<' => to.push_str("&lt;"),
             '>' => to.push_str("&gt;"),
             '"' => to.push_str("&quot;"),
+            // Exactly as S3 writes these two: the AWS SDK for JavaScript knows no other reference to them.
+            '\n' => to.push_str("&#10;"),
+            '\r' => to.push_str("&#xD;"),
             other => put(to, format_args!("&#x{:x};", u32::from(other))),
         }
     }
@@ -160,7 +163,7 @@ mod tests {
         xml.echo("Key", "a\u{0}b\t\r\n\u{1f}\u{ffff}é<");
         let text = String::from_utf8(xml.finish().to_vec()).unwrap();
         assert!(
-            text.ends_with("<Key>a\u{fffd}b&#x9;&#xd;&#xa;\u{fffd}\u{fffd}é&lt;</Key></Error>"),
+            text.ends_with("<Key>a\u{fffd}b&#x9;&#xD;&#10;\u{fffd}\u{fffd}é&lt;</Key></Error>"),
             "{text}"
         );
     }
@@ -176,7 +179,7 @@ mod tests {
         assert_eq!(
             text,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Root \
-             xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Key>a&lt;b&gt;&amp;&quot;'&#xd;&#xa;&#x0;é&#xffff;\
+             xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Key>a&lt;b&gt;&amp;&quot;'&#xD;&#10;&#x0;é&#xffff;\
              </Key><Owner><ID>7</ID></Owner><ETag>&quot;abababababababababababababababab-2&quot;</ETag>\
              <LastModified>1970-01-01T00:00:01.000Z</LastModified></Root>"
         );

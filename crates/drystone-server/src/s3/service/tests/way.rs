@@ -35,7 +35,12 @@ async fn nothing_is_done_without_a_signature() {
         for target in targets {
             let head =
                 Request::builder().method(&method).uri(target).header("host", "localhost").body(()).unwrap();
-            world.answer(head.into_parts().0, b"").await.refuses(403, "AccessDenied");
+            let reply = world.answer(head.into_parts().0, b"").await;
+            // The signature of a form is in its body, which is not read: forms are not built.
+            match (&method, target) {
+                (&Method::POST, "/quarry") => reply.refuses(501, "NotImplemented"),
+                _ => reply.refuses(403, "AccessDenied"),
+            };
         }
     }
     let head =
@@ -87,7 +92,6 @@ async fn what_is_not_built_says_so_by_name() {
         ("PUT", "/quarry?lifecycle=", "PutBucketLifecycleConfiguration"),
         ("PUT", "/quarry?tagging=", "PutBucketTagging"),
         ("POST", "/quarry", "PostObject"),
-        ("GET", "/quarry/k?attributes=", "GetObjectAttributes"),
         ("GET", "/quarry/k?torrent=", "GetObjectTorrent"),
         ("PUT", "/quarry/k?tagging=", "PutObjectTagging"),
         ("POST", "/quarry/k?restore=", "RestoreObject"),
