@@ -21,8 +21,9 @@ use parking_lot::RwLock;
 
 use crate::durable;
 use crate::format::{Held, LastStop, OpenError, failed};
+use crate::meta::flight::{Fatal, Patience};
 use crate::meta::journal::{self, Mended};
-use crate::meta::lane::{self, Fatal, Lane};
+use crate::meta::lane::{self, Lane};
 use crate::room::{NoRoom, Room};
 
 /// Memory for blocks of tables that were read, in bytes. A block that is not here comes from the page
@@ -60,8 +61,6 @@ pub(crate) struct Embedded {
     // Dropped first: the lane settles what waits before the engine goes.
     lane: Lane,
     engine: Arc<Engine>,
-    // Dropped last: nobody else may open the engine before it is gone.
-    _held: Held,
 }
 
 /// The engine, which may be opened again while others read from it.
@@ -71,6 +70,9 @@ struct Engine {
     /// `None` when it could not be opened again.
     store: RwLock<Option<Store>>,
     revivals: AtomicU32,
+    // Dropped last: nobody else may open the engine before it is gone, and a write that was given up
+    // may still hold it.
+    _held: Held,
 }
 
 struct Store {
@@ -97,10 +99,11 @@ impl Embedded {
             opened => opened,
         };
         let store = RwLock::new(Some(store.map_err(refused)?));
-        let engine = Arc::new(Engine { path: path.to_owned(), room, store, revivals: AtomicU32::new(0) });
-        let lane = Lane::start(LaneEngine(Arc::clone(&engine)), fatal)
+        let revivals = AtomicU32::new(0);
+        let engine = Arc::new(Engine { path: path.to_owned(), room, store, revivals, _held: held });
+        let lane = Lane::start(LaneEngine(Arc::clone(&engine)), fatal, Patience::OF_A_DISK)
             .map_err(failed("starting the commit lane for", path))?;
-        Ok(Self { lane, engine, _held: held })
+        Ok(Self { lane, engine })
     }
 
     /// Settles what waits and takes no more.

@@ -4,12 +4,12 @@
 //! one batch, syncs once, and settles all. A command that refuses leaves nothing; a command whose
 //! neighbours need a sync is settled after it, even a refused one, because it may have refused for
 //! what a neighbour wrote. After a failed write or sync nobody knows what the disk holds: the lane
-//! takes no more commands, ever, and says so to whoever opened the store.
+//! takes no more commands, ever, and says so to whoever opened the store. So it does when a write does
+//! not end (see `flight`).
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use drystone_core::meta::door::{BoxFuture, Command, MetaError, Verdict, View};
@@ -17,6 +17,7 @@ use drystone_core::meta::overlay::{Overlay, Writes};
 use drystone_core::planted::{Mistake, planted};
 use parking_lot::Mutex;
 
+use crate::meta::flight::{Fatal, Flight, Patience, Settled, Waiting, settle_all};
 use crate::queue::{Queue, Rejected};
 
 /// Commands that wait for the lane; the next callers wait for a place. Ten batches.
@@ -36,54 +37,53 @@ pub(super) trait Engine: Send + 'static {
     fn write(&self, writes: Writes) -> Result<(), MetaError>;
 }
 
-/// Told once when the lane stops for good, with the reason.
-pub(crate) type Fatal = Arc<dyn Fn(&str) + Send + Sync>;
-
 /// The lane's end for callers.
 pub(super) struct Lane {
     queue: Arc<Queue<Waiting>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
-    poisoned: Arc<AtomicBool>,
+    flight: Arc<Flight>,
+    threads: Mutex<Option<Threads>>,
 }
 
-/// A command on its way; it is settled even if it is dropped here.
-struct Waiting(Option<Box<dyn Command>>);
-
-impl Waiting {
-    fn settle(mut self, outcome: Result<(), MetaError>) {
-        if let Some(command) = self.0.take() {
-            command.settle(outcome);
-        }
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if let Some(command) = self.0.take() {
-            command.settle(Err(MetaError::Busy));
-        }
-    }
+struct Threads {
+    commit: JoinHandle<()>,
+    watch: JoinHandle<()>,
 }
 
 impl Lane {
     /// Starts the lane over `engine`.
-    pub(super) fn start(engine: impl Engine, fatal: Fatal) -> std::io::Result<Self> {
+    pub(super) fn start(engine: impl Engine, fatal: Fatal, patience: Patience) -> std::io::Result<Self> {
         let queue = Arc::new(Queue::new(QUEUE_COMMANDS_MAX));
-        let poisoned = Arc::new(AtomicBool::new(false));
-        let mut runner = Runner { engine, fatal, poisoned: None, tell: Arc::clone(&poisoned) };
+        let flight = Arc::new(Flight::new(fatal));
+        let runner = Runner { engine, flight: Arc::clone(&flight) };
         let taken = Arc::clone(&queue);
-        let thread = std::thread::Builder::new().name("drystone-commit".into()).spawn(move || {
+        let commit = std::thread::Builder::new().name("drystone-commit".into()).spawn(move || {
+            // Owned here, so that the end is heard of however the thread ends.
+            let landing = Landing(Arc::clone(&runner.flight));
             let mut commands = VecDeque::new();
-            while !commands.is_empty() || taken.take(BATCH_COMMANDS_MAX, &mut commands) {
-                runner.batch(&mut commands);
+            while taken.take(BATCH_COMMANDS_MAX, &mut commands) {
+                landing.0.board(&mut commands);
+                while runner.batch() {}
             }
         })?;
-        Ok(Self { queue, thread: Mutex::new(Some(thread)), poisoned })
+        let (taken, watched) = (Arc::clone(&queue), Arc::clone(&flight));
+        let watch = std::thread::Builder::new().name("drystone-watch".into()).spawn(move || {
+            if watched.watch(patience) {
+                return;
+            }
+            // Nobody else may answer those who come later.
+            let mut commands = VecDeque::new();
+            while taken.take(BATCH_COMMANDS_MAX, &mut commands) {
+                let why = watched.refused().unwrap_or_else(closed);
+                settle_all(commands.drain(..), &Err(why));
+            }
+        });
+        let watch = watch.inspect_err(|_| queue.close())?;
+        Ok(Self { queue, flight, threads: Mutex::new(Some(Threads { commit, watch })) })
     }
 
     /// Hands `command` over; see `Meta::submit`.
     pub(super) fn submit(&self, command: Box<dyn Command>) -> BoxFuture<'_, ()> {
-        match self.queue.try_push(Waiting(Some(command))) {
+        match self.queue.try_push(Waiting::new(command)) {
             Ok(()) => Box::pin(std::future::ready(())),
             Err(Rejected::Closed(command)) => {
                 command.settle(Err(closed()));
@@ -99,17 +99,37 @@ impl Lane {
 
     /// Whether the lane stopped for good.
     pub(super) fn is_poisoned(&self) -> bool {
-        self.poisoned.load(Ordering::Acquire)
+        self.flight.is_poisoned()
     }
 
     /// Takes no more commands, and returns after all that came are settled.
     pub(super) fn close(&self) {
         self.queue.close();
-        let Some(thread) = self.thread.lock().take() else { return };
+        let Some(Threads { commit, watch }) = self.threads.lock().take() else { return };
+        let this = std::thread::current().id();
         // The last owner of a store may be a command that the lane itself settles.
-        if thread.thread().id() != std::thread::current().id() && thread.join().is_err() {
-            tracing::error!("the commit lane ended with a panic");
+        if [commit.thread().id(), watch.thread().id()].contains(&this) {
+            return;
         }
+        // A lane that was given up may hang for ever: its thread is left alone.
+        let mut threads = vec![watch];
+        if self.flight.wait_for_landing() {
+            threads.push(commit);
+        }
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("the commit lane ended with a panic");
+            }
+        }
+    }
+}
+
+/// Says that the lane has ended.
+struct Landing(Arc<Flight>);
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.0.land();
     }
 }
 
@@ -126,63 +146,63 @@ fn closed() -> MetaError {
 /// The lane's end on its thread.
 struct Runner<E> {
     engine: E,
-    fatal: Fatal,
-    poisoned: Option<String>,
-    tell: Arc<AtomicBool>,
+    flight: Arc<Flight>,
 }
 
 impl<E: Engine> Runner<E> {
-    /// Runs and settles commands until a batch is full.
-    fn batch(&mut self, commands: &mut VecDeque<Waiting>) {
-        if let Some(why) = &self.poisoned {
-            for command in commands.drain(..) {
-                command.settle(Err(MetaError::Poisoned(why.clone())));
+    /// Runs and settles commands until a batch is full; says whether any may be left.
+    fn batch(&self) -> bool {
+        match self.flight.begin() {
+            Ok(true) => {}
+            Ok(false) => return false,
+            Err((commands, why)) => {
+                settle_all(commands, &Err(why));
+                return false;
             }
-            return;
         }
-        let mut ran = Vec::with_capacity(commands.len());
-        let written = self.run(commands, &mut ran);
+        let written = self.run();
         if planted(Mistake::SettledBeforeWritten) {
-            ran.drain(..).for_each(|command| command.settle(Ok(())));
+            settle_all(self.flight.end(), &Ok(()));
         }
         let outcome = match written {
             Ok((writes, _)) if writes.is_empty() => Ok(()),
-            Ok((writes, bytes)) => self.engine.admit(bytes as u64).and_then(|()| self.engine.write(writes)),
+            Ok((writes, bytes)) => self.write(writes, bytes),
             Err(Panicked) => Err(MetaError::Poisoned("a command panicked".into())),
         };
+        let ran = self.flight.end();
         if let Err(error @ (MetaError::Poisoned(_) | MetaError::Engine(_))) = &outcome
             && !planted(Mistake::FailedWriteForgotten)
         {
-            self.poison(error.to_string());
+            self.flight.poison(&error.to_string());
         }
-        for command in ran {
-            // A panic while settling is a bug like one while running; the others still get their answer.
-            let settled = catch_unwind(AssertUnwindSafe(|| command.settle(outcome.clone())));
-            if settled.is_err() && self.poisoned.is_none() {
-                self.poison("settling a command panicked".into());
-            }
+        // A panic while settling is a bug like one while running.
+        if settle_all(ran, &outcome) == Settled::WithAPanic {
+            self.flight.poison("settling a command panicked");
+        }
+        true
+    }
+
+    fn write(&self, writes: Writes, bytes: usize) -> Result<(), MetaError> {
+        self.engine.admit(bytes as u64)?;
+        match self.flight.refused() {
+            // Given up while its commands ran: they may have been answered that nothing is written.
+            Some(why) => Err(why),
+            None => self.engine.write(writes),
         }
     }
 
     /// Runs commands until the batch is full; gives back what they wrote, and how many bytes.
-    fn run(
-        &self,
-        commands: &mut VecDeque<Waiting>,
-        ran: &mut Vec<Waiting>,
-    ) -> Result<(Writes, usize), Panicked> {
+    fn run(&self) -> Result<(Writes, usize), Panicked> {
         let view = self.engine.view();
         let mut batch = Overlay::new(&*view);
         let mut bytes = 0;
         while bytes < BATCH_BYTES_MAX
-            && let Some(mut waiting) = commands.pop_front()
+            && let Some(mut waiting) = self.flight.next()
         {
             let mut tx = Overlay::new(&batch);
-            let verdict = match &mut waiting.0 {
-                Some(command) => catch_unwind(AssertUnwindSafe(|| command.run(&mut tx))),
-                None => Ok(Verdict::Refuse),
-            };
+            let verdict = catch_unwind(AssertUnwindSafe(|| waiting.command().run(&mut tx)));
             let writes = tx.into_writes();
-            ran.push(waiting);
+            self.flight.ran(waiting);
             match verdict {
                 Ok(Verdict::Commit) => {
                     bytes += size(&writes);
@@ -193,13 +213,6 @@ impl<E: Engine> Runner<E> {
             }
         }
         Ok((batch.into_writes(), bytes))
-    }
-
-    fn poison(&mut self, why: String) {
-        tracing::error!(why, "metadata takes no more writes");
-        self.tell.store(true, Ordering::Release);
-        (self.fatal)(&why);
-        self.poisoned = Some(why);
     }
 }
 

@@ -1,8 +1,9 @@
 //! The metadata door on disk: one engine, one lane.
 
+mod flight;
 mod lane;
 mod journal;
 mod embedded;
 
 pub(crate) use embedded::{Embedded, EmbeddedOptions};
-pub(crate) use lane::Fatal;
+pub(crate) use flight::Fatal;

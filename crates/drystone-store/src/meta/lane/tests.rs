@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::Duration;
 
 use bytes::Bytes;
 use drystone_core::meta::door::{Order, Row, Tx};
@@ -84,6 +85,11 @@ enum Pace {
 }
 
 fn bench(mode: Pace) -> Bench {
+    // Longer than any test takes.
+    patient(mode, Patience { look_every: Duration::from_mins(1), looks_max: 60 })
+}
+
+fn patient(mode: Pace, patience: Patience) -> Bench {
     let rows = Rows::default();
     let (permit, permits) = sync_channel(1000);
     let (written, writes) = sync_channel(100_000);
@@ -99,7 +105,7 @@ fn bench(mode: Pace) -> Bench {
         let told = Arc::clone(&told);
         Arc::new(move |why: &str| told.lock().push(why.to_owned()))
     };
-    let lane = Lane::start(engine, fatal).expect("the lane starts");
+    let lane = Lane::start(engine, fatal, patience).expect("the lane starts");
     Bench { lane, rows, permit, writes, full, fatal: told }
 }
 
@@ -235,6 +241,32 @@ fn closing_settles_what_waits() {
     for answer in answers {
         assert!(matches!(wait(answer), Ok((_, Ok(())))));
     }
+}
+
+#[test]
+fn a_write_that_never_ends_is_given_up_and_all_who_wait_hear_why() {
+    let bench = patient(Pace::ByPermit, Patience { look_every: Duration::from_millis(1), looks_max: 3 });
+    // No write gets its permit: the first batch hangs, the others wait in the lane and in its queue.
+    let answers: Vec<_> =
+        (0..50).map(|n| submit(&bench.lane, vec![Step::Put(n, n)], Verdict::Commit)).collect();
+    for answer in answers {
+        let (_, outcome) = wait(answer).expect("settled");
+        let Err(MetaError::Poisoned(why)) = outcome else { panic!("{outcome:?}") };
+        assert!(why.contains("did not finish a write") && why.contains("restart"), "{why}");
+    }
+    assert!(bench.lane.is_poisoned());
+    let later = submit(&bench.lane, vec![Step::Put(99, 99)], Verdict::Commit);
+    assert!(matches!(wait(later), Ok((_, Err(MetaError::Poisoned(_))))));
+    assert_eq!(bench.fatal.lock().len(), 1, "told once");
+    // Closing does not wait for the write that hangs.
+    bench.lane.close();
+    let closed = submit(&bench.lane, vec![Step::Put(98, 98)], Verdict::Commit);
+    assert!(matches!(wait(closed), Ok((_, Err(MetaError::Poisoned(_))))));
+    // Should it come back after all, it is written, since nobody can call it back; nothing else is.
+    drop(bench.permit);
+    let written = bench.writes.recv().expect("it comes back");
+    assert!(bench.writes.recv().is_err(), "the lane's thread ends and writes no more");
+    assert_eq!(bench.rows.lock().len(), written);
 }
 
 fn step() -> impl Strategy<Value = Step> {
