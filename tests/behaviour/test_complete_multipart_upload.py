@@ -251,6 +251,8 @@ def test_sha256_of_parts_makes_a_composite_checksum(s3, bucket):
     assert (answer["ChecksumSHA256"], answer["ChecksumType"]) == (expected, "COMPOSITE")
     head = s3.head_object(Bucket=bucket, Key="key", ChecksumMode="ENABLED")
     assert (head["ChecksumSHA256"], head["ChecksumType"]) == (expected, "COMPOSITE")
+    part = s3.head_object(Bucket=bucket, Key="key", PartNumber=1, ChecksumMode="ENABLED")
+    assert (part["ChecksumSHA256"], part["ChecksumType"]) == (parts[0]["ChecksumSHA256"], "COMPOSITE")
 
 
 def test_crc32_of_the_whole_object_is_combined_from_its_parts(s3, bucket):

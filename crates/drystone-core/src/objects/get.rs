@@ -3,13 +3,14 @@
 use std::ops::Range;
 
 use crate::access::Caller;
+use crate::checksum::Checksum;
 use crate::error::Error;
 use crate::meta::door::View;
 use crate::meta::records::{BodyPlace, ManifestRecord, ObjectRecord, Segment};
 use crate::meta::tables::{self, load};
 use crate::names::{BucketName, ObjectKey, PartNumber};
 use crate::objects::conditions::ReadConditions;
-use crate::objects::object::{ObjectChecksum, ObjectInfo};
+use crate::objects::object::ObjectInfo;
 use crate::objects::reader::ObjectReader;
 use crate::store::{Store, bucket_for};
 
@@ -88,8 +89,8 @@ pub struct Located {
 /// A part of a completed object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocatedPart {
-    /// Its checksum, if its upload kept one.
-    pub checksum: Option<ObjectChecksum>,
+    /// The checksum of its bytes, if its upload kept one.
+    pub checksum: Option<Checksum>,
 }
 
 /// The object's record, what was located in it, and its manifest if that had to be read.
@@ -161,16 +162,14 @@ fn find_part(
 ) -> Result<(Range<u64>, LocatedPart), Error> {
     let Some(manifest) = manifest else {
         return match (asked, info.parts) {
-            (PartNumber::MIN, 0) => Ok((0..info.size, LocatedPart { checksum: Some(info.checksum) })),
+            (PartNumber::MIN, 0) => Ok((0..info.size, LocatedPart { checksum: Some(info.checksum.value) })),
             _ => Err(Error::InvalidPartNumber { asked, parts: info.parts.max(1) }),
         };
     };
     let mut start = 0;
     for part in &manifest.parts {
         if part.part == asked {
-            let kind = crate::checksum::ChecksumType::FullObject;
-            let checksum = part.checksum.map(|value| ObjectChecksum { value, kind, parts: 0 });
-            return Ok((start..start + part.size, LocatedPart { checksum }));
+            return Ok((start..start + part.size, LocatedPart { checksum: part.checksum }));
         }
         start += part.size;
     }

@@ -152,7 +152,12 @@ pub(crate) fn write_headers(headers: &mut HeaderMap, sum: &ObjectChecksum) {
     if let Ok(value) = HeaderValue::from_str(&shown(sum)) {
         headers.insert(header_name(sum.value.algorithm()), value);
     }
-    headers.insert("x-amz-checksum-type", HeaderValue::from_static(sum.kind.name()));
+    write_type(headers, sum.kind);
+}
+
+/// Shows in an answer's headers how an object's checksum came from those of its parts.
+pub(crate) fn write_type(headers: &mut HeaderMap, kind: ChecksumType) {
+    headers.insert("x-amz-checksum-type", HeaderValue::from_static(kind.name()));
 }
 
 /// Shows a part's checksum in an answer's headers.

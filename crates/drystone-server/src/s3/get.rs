@@ -9,7 +9,7 @@ use drystone_core::error::Error;
 use drystone_core::names::{ObjectKey, PartNumber, Timestamp};
 use drystone_core::objects::ObjectReader;
 use drystone_core::objects::conditions::{ETagMatch, ReadConditions};
-use drystone_core::objects::get::{ByteRange, GetObject, Located, Span};
+use drystone_core::objects::get::{ByteRange, GetObject, Located, LocatedPart, Span};
 use drystone_core::objects::object::ObjectInfo;
 use futures_util::Stream;
 use http::header::{
@@ -216,13 +216,13 @@ fn head_of(call: &Call<'_>, located: &Located, span: Span) -> Answer {
     }
     if filled(call.headers(), "x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("ENABLED"))
     {
-        let sum = match (span, part) {
-            (Span::Whole, _) => Some(info.checksum),
-            (Span::Part(_), Some(part)) => part.checksum,
-            _ => None,
-        };
-        if let Some(sum) = sum {
-            checksums::write_headers(&mut headers, &sum);
+        match (span, part) {
+            (Span::Whole, _) => checksums::write_headers(&mut headers, &info.checksum),
+            (Span::Part(_), Some(LocatedPart { checksum: Some(sum) })) => {
+                checksums::write_part_header(&mut headers, sum);
+                checksums::write_type(&mut headers, info.checksum.kind);
+            }
+            _ => {}
         }
     }
     *response.headers_mut() = headers;
