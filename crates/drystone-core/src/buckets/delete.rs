@@ -12,11 +12,10 @@ use crate::meta::door::{Order, Tx};
 use crate::meta::tables::{self, Table, Within};
 use crate::names::BucketName;
 use crate::planted::{Mistake, planted};
+use crate::reclaim::ownership::SEGMENTS_PER_COMMIT;
 use crate::store::{Store, bucket_for};
 use crate::uploads::abort::remove_upload;
 
-/// Parts that one transaction frees, about: one upload has at most 10,000.
-const PARTS_PER_COMMIT: u32 = 10_000;
 /// Uploads that one transaction frees.
 const UPLOADS_PER_COMMIT: usize = 1_000;
 
@@ -75,7 +74,7 @@ impl Store {
 
 /// Removes a bounded number of uploads; says whether none is left.
 fn free_some_uploads(tx: &mut dyn Tx, bucket: u64) -> Result<bool, Error> {
-    let mut parts = 0;
+    let mut released = 0;
     for _ in 0..UPLOADS_PER_COMMIT {
         let uploads = Within::prefix(tables::uploads_prefix(bucket, ""));
         let first = tx.scan(uploads.range(), Order::Ascending).next().transpose()?;
@@ -85,8 +84,10 @@ fn free_some_uploads(tx: &mut dyn Tx, bucket: u64) -> Result<bool, Error> {
             return Ok(true);
         };
         let (object, id) = tables::read_upload_key(&key)?;
-        parts += remove_upload(tx, bucket, &object, &id)?.parts;
-        if parts >= PARTS_PER_COMMIT {
+        // Each part and each segment is a row or two; a part without bytes has no segment.
+        let (aborted, segments) = remove_upload(tx, bucket, &object, &id)?;
+        released += segments + aborted.parts as usize;
+        if released >= SEGMENTS_PER_COMMIT {
             break;
         }
     }

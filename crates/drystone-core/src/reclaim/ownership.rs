@@ -12,6 +12,16 @@ use crate::meta::records::{
 };
 use crate::meta::tables::{self, load, save};
 
+/// Segments that one object, or the parts of one upload, may have. All references of an object or upload
+/// go in one transaction, so this bounds what the lane holds in memory: two rows for each segment, for the
+/// unlisted parts of a completed upload and the object that it replaces at once, are 131,072 rows. A row
+/// costs 420 bytes on its way to the disk (measured), so that is 55 MB. An object of 10,000 uploaded parts
+/// has 10,000 segments.
+pub const SEGMENTS_MAX: usize = 32 * 1024;
+
+/// Segments after whose release a transaction that may go on in another one does so.
+pub(crate) const SEGMENTS_PER_COMMIT: usize = 10_000;
+
 /// Gives a finished extent its first owner.
 pub fn adopt(tx: &mut dyn Tx, extent: Extent) {
     save(tx, tables::extent(extent.id), &ExtentRecord { len: extent.len, token: extent.token, refs: 1 });
@@ -89,18 +99,19 @@ pub fn segments_of(
     })
 }
 
-/// Takes all references of a body away, and its manifest.
+/// Takes all references of a body away, and its manifest; how many there were.
 ///
 /// # Errors
 /// As [`release`].
-pub fn release_body(tx: &mut dyn Tx, body: &BodyPlace) -> Result<(), MetaError> {
-    for segment in segments_of(tx, body)? {
-        release(tx, &segment)?;
+pub fn release_body(tx: &mut dyn Tx, body: &BodyPlace) -> Result<usize, MetaError> {
+    let segments = segments_of(tx, body)?;
+    for segment in &segments {
+        release(tx, segment)?;
     }
     if let BodyPlace::Manifest(id) = body {
         tx.delete(tables::manifest(*id));
     }
-    Ok(())
+    Ok(segments.len())
 }
 
 fn unowned(key: &[u8]) -> MetaError {

@@ -257,15 +257,16 @@ impl Walk<'_> {
             let Some((number, part)) = self.report.sound(what, read)? else { continue };
             counted.parts += 1;
             counted.bytes += part.size;
+            counted.segments += part.segments.len() as u32;
             self.named.add(&part.segments, Namer::Part);
             self.body(&format!("{what}, part {number}"), &part.segments, part.size, part.crc64).await;
         }
         let read = load::<HeldRecord>(&*self.store.meta.snapshot(), &tables::held(id));
         match self.report.sound(what, read)? {
-            Some(Some(kept)) if (kept.parts, kept.bytes) != (counted.parts, counted.bytes) => {
+            Some(Some(kept)) if kept != (HeldRecord { last_activity: kept.last_activity, ..counted }) => {
                 self.report.problem(format!(
-                    "{what}: it counts {} parts and {} bytes, but holds {} and {}",
-                    kept.parts, kept.bytes, counted.parts, counted.bytes
+                    "{what}: it counts {} parts of {} bytes in {} segments, but holds {} of {} in {}",
+                    kept.parts, kept.bytes, kept.segments, counted.parts, counted.bytes, counted.segments
                 ));
             }
             Some(None) => self.report.problem(format!("{what}: nothing says what it holds")),

@@ -55,19 +55,19 @@ impl Store {
             if request.if_initiated.is_some_and(|time| time.seconds() != upload.initiated.seconds()) {
                 return Err(Error::PreconditionFailed(Condition::IfMatchInitiatedTime));
             }
-            remove_upload(tx, bucket.id, request.key.as_str(), &id)
+            remove_upload(tx, bucket.id, request.key.as_str(), &id).map(|(aborted, _)| aborted)
         })
         .await
     }
 }
 
-/// Removes an upload with all its parts. The one way in which an upload goes without an object.
+/// Removes an upload with all its parts; also how many segments it released. The one way in which an upload goes without an object.
 pub(crate) fn remove_upload(
     tx: &mut dyn Tx,
     bucket: u64,
     key: &str,
     id: &UploadId,
-) -> Result<Aborted, Error> {
+) -> Result<(Aborted, usize), Error> {
     let parts: Vec<_> = {
         let rows = Within::prefix(tables::parts_of(id));
         let decode = |row: crate::meta::door::Row| {
@@ -77,7 +77,9 @@ pub(crate) fn remove_upload(
         };
         tx.scan(rows.range(), Order::Ascending).map(decode).collect::<Result<_, _>>()?
     };
+    let mut released = 0;
     for (row, segments) in parts {
+        released += segments.len();
         for segment in &segments {
             if planted(Mistake::AbortKeepsParts) {
                 break;
@@ -86,7 +88,7 @@ pub(crate) fn remove_upload(
         }
         tx.delete(row.to_vec());
     }
-    forget_upload(tx, bucket, key, id)
+    Ok((forget_upload(tx, bucket, key, id)?, released))
 }
 
 /// Removes an upload's own rows, and what it held from the bucket's usage.

@@ -12,7 +12,7 @@ use crate::meta::tables::{self, load, save};
 use crate::names::{BucketName, ETag, ObjectKey, PartNumber, Timestamp, UploadId};
 use crate::objects::put::{ChecksumClaim, Incoming, SmallBodies};
 use crate::planted::{Mistake, planted};
-use crate::reclaim::ownership;
+use crate::reclaim::ownership::{self, SEGMENTS_MAX};
 use crate::store::{Store, bucket_for};
 use crate::uploads::upload::find_upload;
 
@@ -138,6 +138,10 @@ pub(crate) fn part_claim(
 }
 
 /// Records a part whose segments have been adopted or shared, and releases the one it replaces.
+///
+/// # Errors
+/// [`Error::InvalidRequest`] when the upload's parts would have too many segments together, which only
+/// copies of objects of many parts can reach.
 pub(crate) fn record_part(
     tx: &mut dyn Tx,
     bucket: u64,
@@ -147,6 +151,15 @@ pub(crate) fn record_part(
 ) -> Result<(), Error> {
     let row = tables::part(id, part);
     let old: Option<PartRecord> = load(tx, &row)?;
+    let mut held: HeldRecord = load(tx, &tables::held(id))?.unwrap_or_default();
+    let before = old.as_ref().map_or(0, |old| old.segments.len());
+    let segments = (held.segments as usize).saturating_sub(before) + record.segments.len();
+    if segments > SEGMENTS_MAX {
+        return Err(Error::InvalidRequest(format!(
+            "With this part the upload would consist of {segments} pieces of stored data, and at most \
+             {SEGMENTS_MAX} are allowed: copy from objects of fewer parts, or upload the bytes"
+        )));
+    }
     for segment in old.iter().flat_map(|old| &old.segments) {
         if planted(Mistake::ReplacedPartKept) {
             continue;
@@ -155,8 +168,8 @@ pub(crate) fn record_part(
     }
     save(tx, row, record);
     let (parts, freed) = old.map_or((1, 0), |old| (0, old.size));
-    let mut held: HeldRecord = load(tx, &tables::held(id))?.unwrap_or_default();
     held.parts += parts;
+    held.segments = u32::try_from(segments).expect("compared with the bound above");
     held.bytes = held.bytes.saturating_sub(freed) + record.size;
     held.last_activity = held.last_activity.max(record.modified);
     if !planted(Mistake::HeldNotUpdated) {

@@ -40,6 +40,8 @@ mod departures;
 #[cfg(test)]
 mod reclaim;
 #[cfg(test)]
+mod weighed;
+#[cfg(test)]
 mod verify;
 #[cfg(test)]
 mod model;

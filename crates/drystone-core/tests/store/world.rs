@@ -90,6 +90,11 @@ impl World {
         Self::over(meta.clone(), data, Some(meta))
     }
 
+    /// A world over a metadata door that the test keeps a hand on.
+    pub(crate) fn over_meta(meta: Arc<dyn Meta>) -> Self {
+        Self::over(meta, MemoryData::new(CAPACITY), None)
+    }
+
     fn over(meta: Arc<dyn Meta>, data: Arc<dyn Data>, lane: Option<Arc<HesitantMeta>>) -> Self {
         let clock = Arc::new(SetClock(AtomicU64::new(MORNING.0)));
         let parts = Parts {

@@ -114,22 +114,28 @@ pub struct HeldRecord {
     pub parts: u32,
     /// Sum of their sizes in bytes.
     pub bytes: u64,
+    /// Segments of their bodies.
+    pub segments: u32,
     /// When the upload was created or the last part was stored.
     pub last_activity: Timestamp,
 }
 
 impl Record for HeldRecord {
     const MARKER: [u8; 2] = *b"he";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     fn write(&self, to: &mut Writer) {
         to.u32(self.parts);
         to.u64(self.bytes);
+        to.u32(self.segments);
         to.u64(self.last_activity.0);
     }
 
-    fn read(_: u8, from: &mut Reader) -> Result<Self, &'static str> {
-        Ok(Self { parts: from.u32()?, bytes: from.u64()?, last_activity: Timestamp(from.u64()?) })
+    fn read(version: u8, from: &mut Reader) -> Result<Self, &'static str> {
+        let (parts, bytes) = (from.u32()?, from.u64()?);
+        // Version 1 did not count them: one for each part, as uploaded parts have.
+        let segments = if version == 1 { parts } else { from.u32()? };
+        Ok(Self { parts, bytes, segments, last_activity: Timestamp(from.u64()?) })
     }
 }
 
