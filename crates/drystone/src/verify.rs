@@ -31,6 +31,7 @@ struct Shown<'a> {
     checked_bytes: u64,
     problem_count: u64,
     problems: &'a [String],
+    notes: &'a [String],
 }
 
 /// Verifies and prints the report.
@@ -83,6 +84,7 @@ fn json(report: &Report) -> Result<String> {
         checked_bytes: report.checked_bytes,
         problem_count: report.problem_count,
         problems: &report.problems,
+        notes: &report.notes,
     };
     Ok(serde_json::to_string(&shown).context("write the report down")? + "\n")
 }
@@ -108,6 +110,9 @@ fn table(report: &Report) -> String {
     }
     for problem in &report.problems {
         let _ = writeln!(text, "problem: {problem}");
+    }
+    for note in &report.notes {
+        let _ = writeln!(text, "note: {note}");
     }
     text.push_str(if report.is_clean() {
         "Every byte is whole and has an owner.\n"

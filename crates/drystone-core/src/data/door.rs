@@ -162,6 +162,15 @@ pub trait Data: Send + Sync + 'static {
     /// [`DataError::Io`] when the file system cannot tell.
     fn allocated(&self, volume: u64) -> Result<Vec<Range<u64>>, DataError>;
 
+    /// Bytes that `volume` takes on the file system. In a volume that is suspect, [`Data::allocated`] may
+    /// name more than that, because no call shows where room lies that was taken and never written.
+    ///
+    /// # Errors
+    /// [`DataError::Io`] when the file system cannot tell.
+    fn taken(&self, volume: u64) -> Result<u64, DataError> {
+        Ok(self.allocated(volume)?.into_iter().map(|range| range.end - range.start).sum())
+    }
+
     /// Gives back the bytes of `volume` in `ranges`, which nobody owns (recovery only). On return
     /// that is on stable storage.
     ///

@@ -43,7 +43,8 @@ pub struct Report {
     pub live_bytes: u64,
     /// Bytes in volumes that only parts of uploads in progress name, with checks and padding.
     pub in_progress_bytes: u64,
-    /// Bytes in volumes that wait to be given back, with checks and padding.
+    /// Bytes in volumes that wait to be given back, with checks and padding; also those that a crash left
+    /// and that the next start gives back by rule.
     pub reclaimable_bytes: u64,
     /// Bytes in volumes that nobody names.
     pub orphaned_bytes: u64,
@@ -55,6 +56,8 @@ pub struct Report {
     pub problems: Vec<String>,
     /// How many problems there are.
     pub problem_count: u64,
+    /// What is as it may be, but needs an explanation.
+    pub notes: Vec<String>,
 }
 
 impl Report {

@@ -213,6 +213,13 @@ impl Data for Volumes {
         Ok(written)
     }
 
+    fn taken(&self, volume: u64) -> Result<u64, DataError> {
+        match self.catalogue.get(volume)? {
+            Some(file) => file.extent_on_disk().map(|(_, taken)| taken),
+            None => Ok(0),
+        }
+    }
+
     fn punch(&self, volume: u64, ranges: &[Range<u64>]) -> Result<(), DataError> {
         let Some(file) = self.catalogue.get(volume)? else { return Ok(()) };
         for range in ranges {

@@ -12,6 +12,7 @@ use drystone_core::objects::conditions::WriteCondition;
 use drystone_core::objects::delete::{DeleteObject, DeleteTarget};
 use drystone_core::objects::object::Attributes;
 use drystone_core::objects::put::{Incoming, PutObject};
+use drystone_core::reclaim::verify::Report;
 use drystone_core::store::{Parts, Store};
 use drystone_core::uploads::create::CreateUpload;
 use drystone_core::uploads::part::UploadPart;
@@ -52,6 +53,13 @@ fn incoming(body: &Bytes) -> Incoming {
 impl Core {
     /// Opens `dir` and recovers, as a server does.
     pub(crate) fn open(dir: &Path) -> Self {
+        let core = Self::open_to_look(dir);
+        core.run(core.object_store.recover()).expect("it recovers");
+        core
+    }
+
+    /// Opens `dir` and changes nothing, as `drystone verify` does.
+    pub(crate) fn open_to_look(dir: &Path) -> Self {
         let store = opened(dir);
         let parts = Parts {
             meta: store.meta(),
@@ -59,9 +67,7 @@ impl Core {
             clock: std::sync::Arc::new(SystemClock::new()),
             entropy: std::sync::Arc::new(SystemEntropy),
         };
-        let core = Self { object_store: Store::new(parts), store };
-        core.run(core.object_store.recover()).expect("it recovers");
-        core
+        Self { object_store: Store::new(parts), store }
     }
 
     /// Waits for an operation, then gives back what it freed, as the worker does.
@@ -117,11 +123,21 @@ impl Core {
         self.run(self.object_store.upload_part(&caller(), request)).map(drop)
     }
 
-    /// Stops in order, after a proof that nothing is missing and nothing is left over.
-    pub(crate) fn close_verified(self) {
-        let report = wait(self.object_store.verify(&|_| ())).expect("it can be walked");
-        assert!(report.is_clean() && report.reclaimable_bytes == 0, "{report:#?}");
+    /// What verification finds.
+    pub(crate) fn verify(&self) -> Report {
+        wait(self.object_store.verify(&|_| ())).expect("it can be walked")
+    }
+
+    /// Stops in order.
+    pub(crate) fn close(self) {
         drop(self.object_store);
         self.store.close().expect("it closes in order");
+    }
+
+    /// Stops in order, after a proof that nothing is missing and nothing is left over.
+    pub(crate) fn close_verified(self) {
+        let report = self.verify();
+        assert!(report.is_clean() && report.reclaimable_bytes == 0, "{report:#?}");
+        self.close();
     }
 }

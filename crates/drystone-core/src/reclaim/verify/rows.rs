@@ -232,13 +232,32 @@ impl Walk<'_> {
     }
 
     fn volumes(&mut self, mut owned: Ranges) -> Result<(), Error> {
+        let suspects: HashSet<u64> = self.store.data.suspects().into_iter().collect();
+        let (mut left, mut left_in) = (0, 0);
         for volume in self.store.data.volumes() {
             let mut owned = owned.remove(&volume).unwrap_or_default();
             owned.sort_by_key(|range| range.start);
+            if suspects.contains(&volume) {
+                // Written to when the last process ended without a clean stop: what nobody names there is
+                // what requests left that were never answered, and recovery punches exactly that.
+                let owned: u64 = owned.iter().map(|range| range.end - range.start).sum();
+                let unowned = self.store.data.taken(volume)?.saturating_sub(owned);
+                left += unowned;
+                left_in += u64::from(unowned > 0);
+                continue;
+            }
             for range in subtract(&self.store.data.allocated(volume)?, &owned) {
                 self.report.orphaned_bytes += range.end - range.start;
                 self.report.problem(format!("volume {volume}: nobody names the bytes {range:?}"));
             }
+        }
+        if left > 0 {
+            self.report.reclaimable_bytes += left;
+            self.report.notes.push(format!(
+                "the last process did not stop in order: {left} bytes in {left_in} of the volumes that it wrote to have \
+                 no owner, left by requests that were never answered; the next start gives them back, so they count \
+                 as reclaimable"
+            ));
         }
         Ok(())
     }
