@@ -33,5 +33,6 @@ pub mod buckets;
 pub mod objects;
 pub mod uploads;
 pub mod reclaim;
+pub mod scrub;
 
 pub mod planted;

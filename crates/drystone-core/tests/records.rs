@@ -14,8 +14,8 @@ mod tests {
     use drystone_core::meta::door::MetaError;
     use drystone_core::meta::records::{
         BodyPlace, BucketRecord, CompletionRecord, CountersRecord, ExtentRecord, FreedRecord, HeldRecord,
-        ManifestRecord, ObjectRecord, PartRecord, Place, Record, Segment, SmallBodyRecord, StoredPart,
-        UploadIndexRecord, UploadRecord, UsageRecord,
+        ManifestRecord, ObjectRecord, PartRecord, Place, Record, ScrubRecord, Segment, SmallBodyRecord,
+        StoredPart, UploadIndexRecord, UploadRecord, UsageRecord,
     };
     use drystone_core::names::{AccountId, ETag, PartNumber, Timestamp};
     use drystone_core::objects::object::{Attributes, ObjectChecksum, ObjectInfo};
@@ -258,6 +258,19 @@ mod tests {
     }
 
     #[test]
+    fn the_scrubs_place() {
+        let record = ScrubRecord {
+            started: MORNING,
+            finished: Timestamp(0),
+            checked: 5 << 20,
+            damaged: 2,
+            offset: 3 << 20,
+            position: Bytes::from_static(b"\x20\0\0\0\0\0\0\0\x07wall"),
+        };
+        check(&record, include_str!("golden/scrub.v1.hex"));
+    }
+
+    #[test]
     fn numbers_out_of_range_are_refused() {
         let damage = |golden: &str, at: usize, byte: u8| {
             let mut bytes = unhex(golden);
@@ -320,11 +333,13 @@ mod tests {
             check_one_form::<FreedRecord>(&value);
             check_one_form::<UsageRecord>(&value);
             check_one_form::<CountersRecord>(&value);
+            check_one_form::<ScrubRecord>(&value);
         }
     }
 
     /// One golden file of each marker.
-    const GOLDEN: [(&str, &str); 13] = [
+    const GOLDEN: [(&str, &str); 14] = [
+        ("sc", include_str!("golden/scrub.v1.hex")),
         ("bu", include_str!("golden/bucket.v1.hex")),
         ("ob", include_str!("golden/object-small.v1.hex")),
         ("mf", include_str!("golden/manifest.v1.hex")),

@@ -73,6 +73,12 @@ pub(crate) struct ServeArgs {
     /// Keep everything in memory: nothing outlives the process
     #[arg(long, env = "DRYSTONE_MEMORY")]
     pub(crate) memory: bool,
+    /// How often everything stored is read again and compared with its checksums: 7d, 12h; or `never` [default: 7d]
+    #[arg(long, env = "DRYSTONE_SCRUB_EVERY", value_name = "TIME")]
+    pub(crate) scrub_every: Option<String>,
+    /// How fast that goes on, in MiB a second [default: 16]
+    #[arg(long, env = "DRYSTONE_SCRUB_MIB_PER_SECOND", value_name = "MIB")]
+    pub(crate) scrub_mib_per_second: Option<u32>,
     /// Form of the log on standard error [default: text]
     #[arg(long, env = "DRYSTONE_LOG_FORMAT", value_name = "FORMAT")]
     pub(crate) log_format: Option<LogFormat>,

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use drystone_core::names::BucketName;
@@ -11,6 +12,7 @@ use serde::Deserialize;
 
 use crate::args::{LogFormat, ServeArgs};
 use crate::keys::{Environment, KeyPair};
+use crate::scrub::Pace;
 
 /// The configuration file that is read when none is named.
 const DEFAULT_FILE: &str = "drystone.toml";
@@ -32,6 +34,8 @@ pub(crate) struct Settings {
     pub(crate) region: String,
     /// Certificate and key files.
     pub(crate) tls: Option<TlsFiles>,
+    /// How stored bytes are read again; not at all in memory.
+    pub(crate) scrub: Option<Pace>,
     /// Form of the log.
     pub(crate) log_format: LogFormat,
     /// Filter of the log.
@@ -75,6 +79,8 @@ struct File {
     tls_cert: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     memory: Option<bool>,
+    scrub_every: Option<String>,
+    scrub_mib_per_second: Option<u32>,
     log_format: Option<LogFormat>,
     log: Option<String>,
     #[serde(default)]
@@ -127,6 +133,9 @@ impl Settings {
             !region.is_empty() && region.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'),
             "`{region}` is not a region: use letters, digits and hyphens, as in us-east-1"
         );
+        let every = args.scrub_every.or(file.scrub_every);
+        let mib = args.scrub_mib_per_second.or(file.scrub_mib_per_second);
+        let scrub = if memory { None } else { read_pace(every.as_deref(), mib)? };
         let mut notices = Vec::new();
         let mut keys: Vec<KeyPair> = environment.root_key(&mut notices)?.into_iter().collect();
         for key in file.keys {
@@ -151,6 +160,7 @@ impl Settings {
             domains,
             region,
             tls,
+            scrub,
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
             log: args.log.or(file.log).unwrap_or_else(|| "info".into()),
             keys,
@@ -176,6 +186,28 @@ fn read_file(named: Option<&Path>) -> Result<File> {
             error.span().map_or(0, |span| text.get(..span.start).unwrap_or_default().lines().count().max(1));
         anyhow::anyhow!("{}, near line {line}: {}", path.display(), error.message())
     })
+}
+
+/// How often everything is read again, unless it is set otherwise.
+const SCRUB_EVERY: &str = "7d";
+/// How fast, in MiB a second.
+const SCRUB_MIB_PER_SECOND: u32 = 16;
+
+fn read_pace(every: Option<&str>, mib_per_second: Option<u32>) -> Result<Option<Pace>> {
+    let every = every.unwrap_or(SCRUB_EVERY);
+    if every == "never" {
+        return Ok(None);
+    }
+    let seconds = every.parse::<jiff::Span>().ok().and_then(|span| {
+        let days = jiff::SpanRelativeTo::days_are_24_hours();
+        span.total((jiff::Unit::Second, days)).ok().filter(|seconds| *seconds >= 1.0)
+    });
+    let Some(seconds) = seconds else {
+        bail!("`{every}` is not a time for --scrub-every: give a second or more, as in 7d or 12h, or `never`")
+    };
+    let mib = mib_per_second.unwrap_or(SCRUB_MIB_PER_SECOND);
+    ensure!(mib > 0, "--scrub-mib-per-second must be at least 1; to turn the scrub off, --scrub-every never");
+    Ok(Some(Pace { every: Duration::from_secs_f64(seconds), bytes_per_second: u64::from(mib) << 20 }))
 }
 
 fn parse_domain(domain: &str) -> Result<String> {
@@ -228,11 +260,26 @@ mod tests {
     }
 
     #[test]
+    fn the_scrub_has_a_pace_unless_it_is_turned_off() {
+        let pace = |file: &str| resolve(file, ServeArgs::default(), &[]).unwrap().scrub;
+        let of = |seconds, mib: u64| {
+            Some(Pace { every: Duration::from_secs(seconds), bytes_per_second: mib << 20 })
+        };
+        assert_eq!(pace(""), of(7 * 86_400, 16));
+        assert_eq!(pace("scrub_every = '1d 12h'\nscrub_mib_per_second = 3"), of(36 * 3600, 3));
+        assert_eq!(pace("scrub_every = 'never'"), None);
+        assert_eq!(pace("memory = true"), None);
+    }
+
+    #[test]
     fn bad_settings_say_what_is_expected() {
         let check = |file: &str, want: &str| {
             let error = format!("{:#}", resolve(file, ServeArgs::default(), &[]).unwrap_err());
             assert!(error.contains(want), "{error}");
         };
+        check("scrub_every = '1 fortnight'", "7d or 12h");
+        check("scrub_every = '-1d'", "a second or more");
+        check("scrub_mib_per_second = 0", "never");
         check("colour = 'red'", "unknown field `colour`");
         check("buckets = ['Upper']", "lower-case");
         check("domains = ['https://x']", "host name such as");

@@ -8,6 +8,7 @@ mod log;
 mod greeting;
 mod serve;
 mod housekeeping;
+mod scrub;
 mod verify;
 mod signals;
 

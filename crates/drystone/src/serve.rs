@@ -30,6 +30,7 @@ use crate::greeting::{self, Endpoint};
 use crate::housekeeping;
 use crate::keys::{Environment, KeyPair, MadeKey, Root};
 use crate::log;
+use crate::scrub;
 use crate::signals::Stop;
 
 /// What `--memory` holds at most, in bytes of bodies: 4 GiB.
@@ -93,6 +94,7 @@ async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Re
 
     let scheme = if tls.is_some() { "https" } else { "http" };
     let metrics = Arc::new(Metrics::new());
+    metrics.install().context("install the metrics")?;
     let authenticator = authenticator(&root, &configured, &others, &settings.region, &*entropy)?;
     let mut listen = ListenOptions::new(settings.listen);
     listen.tls = tls;
@@ -139,7 +141,11 @@ async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Re
         drop(asked);
     };
     let working = async {
-        tokio::join!(store.work(), housekeeping::run(Arc::clone(&store)));
+        tokio::join!(
+            store.work(),
+            housekeeping::run(Arc::clone(&store)),
+            scrub::run(Arc::clone(&store), settings.scrub)
+        );
     };
     let drained = tokio::select! {
         (drained, ()) = async { tokio::join!(serving, asking) } => drained,

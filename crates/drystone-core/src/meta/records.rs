@@ -7,10 +7,12 @@
 
 mod bytes_of;
 mod object;
+mod scrub;
 mod space;
 mod upload;
 
 pub use bytes_of::{Reader, Record, Writer};
 pub use object::{BodyPlace, ManifestRecord, ObjectRecord, Place, Segment, SmallBodyRecord, StoredPart};
+pub use scrub::ScrubRecord;
 pub use space::{CountersRecord, ExtentRecord, FreedRecord, UsageRecord};
 pub use upload::{BucketRecord, CompletionRecord, HeldRecord, PartRecord, UploadIndexRecord, UploadRecord};

@@ -19,6 +19,8 @@ use crate::planted::{Mistake, planted};
 pub enum Table {
     /// One row: the store's sequence.
     Counters = 0x02,
+    /// One row: how far the scrub is.
+    Scrub = 0x03,
     /// bucket name → bucket.
     Buckets = 0x10,
     /// bucket id → what it holds.
@@ -85,6 +87,11 @@ impl KeyBuilder {
 /// Key of the counters.
 pub fn counters() -> Vec<u8> {
     KeyBuilder::new(Table::Counters).0
+}
+
+/// Key of the scrub's place.
+pub fn scrub() -> Vec<u8> {
+    KeyBuilder::new(Table::Scrub).0
 }
 
 /// Key of a bucket.

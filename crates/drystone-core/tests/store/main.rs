@@ -42,6 +42,8 @@ mod reclaim;
 #[cfg(test)]
 mod weighed;
 #[cfg(test)]
+mod scrub;
+#[cfg(test)]
 mod verify;
 #[cfg(test)]
 mod model;
