@@ -5,6 +5,7 @@ use std::sync::Arc;
 use drystone_core::data::door::{Data, DataError};
 use drystone_core::data::memory::MemoryData;
 use drystone_core::meta::memory::MemoryMeta;
+use drystone_sim::amnesia::machine::Machine;
 use drystone_sim::doors;
 
 #[test]
@@ -25,4 +26,16 @@ fn memory_data_counts_reservations_against_its_capacity() {
     assert!(matches!(refused, Err(DataError::NoSpace { needed: 401, available: 400 })));
     drop(writer);
     assert!(data.reserve(1_000).is_ok());
+}
+
+#[test]
+fn the_doors_of_a_machine_that_forgets_behave() {
+    doors::meta::all(&|| {
+        let machine = Machine::new();
+        (machine.start().0, Box::new(machine))
+    });
+    doors::data::all(&|| {
+        let machine = Machine::new();
+        (machine.start().1, Box::new(machine))
+    });
 }

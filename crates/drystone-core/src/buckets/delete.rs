@@ -43,22 +43,14 @@ impl Store {
         if planted(Mistake::BucketDeleteForgetsUploads) {
             return Ok(());
         }
-        self.free_condemned(id).await
-    }
-
-    /// Frees the uploads of a deleted bucket.
-    pub(crate) async fn free_condemned(&self, bucket: u64) -> Result<(), Error> {
-        loop {
-            let finished = self
-                .commit_and_give_back(Vec::new(), move |tx: &mut dyn Tx| free_some_uploads(tx, bucket))
-                .await?;
-            if finished {
-                return Ok(());
-            }
+        while !self.commit_and_give_back(Vec::new(), move |tx: &mut dyn Tx| free_some_uploads(tx, id)).await?
+        {
         }
+        Ok(())
     }
 
-    /// Goes on with bucket deletions that were cut short.
+    /// Goes on with bucket deletions that were cut short. Whoever calls this gives back afterwards what it freed:
+    /// a command that woke the worker would wake it again and again when it fails.
     pub(crate) async fn free_all_condemned(&self) -> Result<(), Error> {
         let condemned: Vec<u64> = {
             let view = self.meta.snapshot();
@@ -66,7 +58,7 @@ impl Store {
             rows.map(|row| tables::read_number_key(&row?.0)).collect::<Result<_, _>>()?
         };
         for bucket in condemned {
-            self.free_condemned(bucket).await?;
+            while !self.commit(Vec::new(), move |tx: &mut dyn Tx| free_some_uploads(tx, bucket)).await? {}
         }
         Ok(())
     }

@@ -7,10 +7,10 @@ use drystone_core::error::Error;
 use drystone_core::objects::put::{BODY_BYTES_MAX, ChecksumClaim, Incoming, PutOutcome};
 
 use crate::fed_body::Feed;
-use crate::hesitant::{HesitantData, Pause};
 use crate::world::{
     World, bytes, checksum, copy, create, incoming, md5, owner, part, part_copy, put, refusal,
 };
+use drystone_sim::hesitant::{HesitantData, Pause};
 
 /// A small body, one extent in one batch, and several batches.
 const SIZES: [u64; 3] = [100, 100_000, 1_300_000];

@@ -6,6 +6,7 @@ use drystone_core::objects::list::{From, ListObjects};
 use drystone_core::uploads::list::{ListUploads, UploadsFrom};
 
 use crate::world::{BUCKET, World, bucket, bytes, complete, owner, part, put, refusal, stranger};
+use drystone_sim::clock::MORNING;
 
 fn named(world: &World, request: &ListBuckets) -> (Vec<String>, Option<String>) {
     let page = world.store.list_buckets(&owner(), request).unwrap();
@@ -19,7 +20,7 @@ fn a_bucket_is_seen_as_it_was_made() {
     world.run(world.store.create_bucket(&owner(), request)).unwrap();
     let info = world.store.head_bucket(&owner(), &bucket("slate")).unwrap();
     assert_eq!((info.region.as_deref(), info.owner), (Some("eu-central-1"), owner().account));
-    assert_eq!(info.created, crate::world::MORNING);
+    assert_eq!(info.created, MORNING);
 }
 
 #[test]

@@ -13,9 +13,10 @@ use drystone_core::uploads::create::CreateUpload;
 
 use crate::crc::crc64;
 use crate::world::{
-    MORNING, Upload, World, bytes, checksum, complete, create, md5, number, owner, part_bytes, part_copy,
-    refusal, stranger,
+    Upload, World, bytes, checksum, complete, create, md5, number, owner, part_bytes, part_copy, refusal,
+    stranger,
 };
+use drystone_sim::clock::MORNING;
 
 /// An upload with parts 1, 5 and 14: two full ones and a short last one.
 fn wall(world: &World) -> (Upload, Vec<(u64, ETag)>, Vec<u8>) {

@@ -10,9 +10,9 @@ use drystone_core::objects::put::PutObject;
 use drystone_core::uploads::part_copy::UploadPartCopy;
 
 use crate::world::{
-    MORNING, World, bucket, bytes, checksum, complete, copy, md5, number, part_bytes, part_copy, put,
-    refusal, source,
+    World, bucket, bytes, checksum, complete, copy, md5, number, part_bytes, part_copy, put, refusal, source,
 };
+use drystone_sim::clock::MORNING;
 
 #[test]
 fn a_copy_takes_no_room() {

@@ -11,11 +11,11 @@ use drystone_core::store::Store;
 use drystone_core::uploads::part_copy::UploadPartCopy;
 
 use crate::fed_body::Feed;
-use crate::hesitant::Pause;
 use crate::world::{
     BUCKET, Upload, World, abort, bucket, bytes, complete, copy, create, incoming, key, owner, part,
     part_copy, put,
 };
+use drystone_sim::hesitant::Pause;
 
 type Running = std::pin::Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 

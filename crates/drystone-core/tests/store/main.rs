@@ -1,15 +1,10 @@
 //! What the object store promises, behaviour by behaviour, over the in-memory doors.
 //!
-//! In reading order: the kit ([`task`] runs futures step by step, [`fed_body`] is a body that arrives
-//! when told, [`hesitant`] are doors that make everyone wait, [`crc`] computes checksums another way,
-//! [`world`] is a whole small store), then one file per noun.
+//! In reading order: the kit ([`fed_body`] is a body that arrives when told, [`crc`] computes checksums
+//! another way, [`world`] is a whole small store), then one file per noun.
 
 #[cfg(test)]
-mod task;
-#[cfg(test)]
 mod fed_body;
-#[cfg(test)]
-mod hesitant;
 #[cfg(test)]
 mod crc;
 #[cfg(test)]

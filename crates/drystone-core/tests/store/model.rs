@@ -19,9 +19,10 @@ use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 use proptest::test_runner::Config;
 
 use crate::world::{
-    BUCKET, MORNING, Upload, World, abort, bucket, bytes, complete, copy, get, md5, owner, part, part_copy,
-    put, read, refusal,
+    BUCKET, Upload, World, abort, bucket, bytes, complete, copy, get, md5, owner, part, part_copy, put, read,
+    refusal,
 };
+use drystone_sim::clock::MORNING;
 
 /// Few keys, so that operations meet.
 const KEYS: [&str; 4] = ["a", "a\0", "a/b", "é"];

@@ -9,7 +9,8 @@ use drystone_core::objects::put::PutObject;
 use drystone_core::store::SMALL_BODY_BYTES_MAX;
 
 use crate::crc::crc64;
-use crate::world::{BUCKET, MORNING, World, bucket, bytes, get, key, md5, number, owner, put, refusal};
+use crate::world::{BUCKET, World, bucket, bytes, get, key, md5, number, owner, put, refusal};
+use drystone_sim::clock::MORNING;
 
 /// Sizes at which something changes: nothing, small bodies, extents, and one batch of writes.
 const SIZES: [u64; 9] = [

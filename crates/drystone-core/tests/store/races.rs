@@ -13,12 +13,12 @@ use drystone_core::store::Store;
 use drystone_core::uploads::part::{PartOutcome, UploadPart};
 
 use crate::fed_body::Feed;
-use crate::hesitant::Pause;
-use crate::task::Task;
 use crate::world::{
     BUCKET, Upload, World, abort, bucket, bytes, complete, copy, incoming, key, md5, owner, part, part_copy,
     put, refusal,
 };
+use drystone_sim::hesitant::Pause;
+use drystone_sim::task::Task;
 
 type Running<T> = Task<'static, Result<T, Error>>;
 

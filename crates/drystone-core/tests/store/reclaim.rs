@@ -3,8 +3,8 @@
 use drystone_core::objects::ObjectReader;
 use drystone_core::objects::get::{ByteRange, Span};
 
-use crate::task::run;
 use crate::world::{World, bytes, complete, get, number, owner, part_bytes, read, refusal};
+use drystone_sim::task::run;
 
 fn open(world: &World, name: &str, span: Span) -> ObjectReader {
     world.store.get_object(&owner(), &get(name, span)).unwrap().1

@@ -4,7 +4,8 @@ use drystone_core::names::{Timestamp, UploadId};
 use drystone_core::uploads::list::{ListUploads, UploadEntry, UploadsFrom};
 
 use crate::listing::{DELIMITERS, KEYS, PREFIXES, rolled};
-use crate::world::{BUCKET, MORNING, Upload, World, bucket, bytes, create, owner};
+use crate::world::{BUCKET, Upload, World, bucket, bytes, create, owner};
+use drystone_sim::clock::MORNING;
 
 /// A line of a listing, to compare: a key with the upload's id, or a common prefix.
 type Line = (String, Option<String>);

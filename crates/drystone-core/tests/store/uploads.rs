@@ -10,9 +10,10 @@ use drystone_core::uploads::list_parts::ListParts;
 use drystone_core::uploads::part::UploadPart;
 
 use crate::world::{
-    BUCKET, MORNING, Upload, World, abort, bucket, bytes, checksum, complete, create, incoming, key, md5,
-    owner, part, refusal, stranger,
+    BUCKET, Upload, World, abort, bucket, bytes, checksum, complete, create, incoming, key, md5, owner, part,
+    refusal, stranger,
 };
+use drystone_sim::clock::MORNING;
 
 fn numbers(world: &World, upload: &Upload, after: u16, max: usize) -> (Vec<u16>, bool) {
     let request =

@@ -9,8 +9,9 @@ use drystone_core::names::UploadId;
 use drystone_core::objects::get::Span;
 use drystone_core::reclaim::verify::Report;
 
-use crate::task::run;
 use crate::world::{BUCKET, World, bucket, bytes, get, owner, part_bytes, part_copy};
+use drystone_sim::clock::MORNING;
+use drystone_sim::task::run;
 
 /// Something in every table.
 fn quarry() -> World {
@@ -113,7 +114,7 @@ fn no_row_can_come_from_nowhere_unnoticed() {
         (tables::held(&id), of(Table::Held).1.clone()),
         (tables::part(&id, crate::world::number(1)), of(Table::Parts).1.clone()),
         (tables::completed(&id), of(Table::Completed).1.clone()),
-        (tables::completed_by_age(crate::world::MORNING, &id), Bytes::new()),
+        (tables::completed_by_age(MORNING, &id), Bytes::new()),
         (
             tables::extent(drystone_core::data::door::ExtentId { volume: 9, offset: 0 }),
             of(Table::Extents).1.clone(),

@@ -19,7 +19,9 @@ use drystone_core::objects::object::{Attributes, ObjectChecksum, ObjectInfo};
 use drystone_core::reclaim::ownership::SEGMENTS_MAX;
 use parking_lot::Mutex;
 
-use crate::world::{BUCKET, MORNING, Upload, World, bucket, bytes, complete, key, number, owner, part_copy};
+use drystone_sim::clock::MORNING;
+
+use crate::world::{BUCKET, Upload, World, bucket, bytes, complete, key, number, owner, part_copy};
 
 /// Rows that one transaction may write: 64 MiB at the 420 bytes that each costs on its way to the disk.
 const ROWS_MAX: usize = 64 * 1024 * 1024 / 420;

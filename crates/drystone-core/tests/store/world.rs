@@ -6,9 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::Bytes;
 use drystone_core::access::Caller;
@@ -20,7 +18,7 @@ use drystone_core::data::memory::MemoryData;
 use drystone_core::error::Error;
 use drystone_core::meta::door::{Meta, Tx};
 use drystone_core::meta::memory::MemoryMeta;
-use drystone_core::names::{AccountId, BucketName, ETag, ObjectKey, PartNumber, Timestamp};
+use drystone_core::names::{AccountId, BucketName, ETag, ObjectKey, PartNumber};
 use drystone_core::objects::ObjectReader;
 use drystone_core::objects::conditions::{ReadConditions, WriteCondition};
 use drystone_core::objects::copy::{CopyObject, CopySource, MetadataDirective};
@@ -36,16 +34,13 @@ use drystone_core::uploads::create::CreateUpload;
 use drystone_core::uploads::list_parts::{ListParts, PartPage};
 use drystone_core::uploads::part::{PartOutcome, UploadPart};
 use drystone_core::uploads::part_copy::UploadPartCopy;
-use drystone_core::world::{Clock, Entropy};
+use drystone_sim::clock::{Seeded, SetClock};
 
-use crate::hesitant::{HesitantData, HesitantMeta, Pause};
-use crate::task::{Task, run};
+use drystone_sim::hesitant::{HesitantData, HesitantMeta, Pause};
+use drystone_sim::task::{Task, run};
 
 /// The bucket that every world begins with.
 pub(crate) const BUCKET: &str = "quarry";
-
-/// The clock at the beginning: 2026-11-23T08:00:00Z.
-pub(crate) const MORNING: Timestamp = Timestamp(1_795_420_800_000);
 
 /// Room for extents, in bytes.
 const CAPACITY: u64 = 1 << 30;
@@ -96,12 +91,12 @@ impl World {
     }
 
     fn over(meta: Arc<dyn Meta>, data: Arc<dyn Data>, lane: Option<Arc<HesitantMeta>>) -> Self {
-        let clock = Arc::new(SetClock(AtomicU64::new(MORNING.0)));
+        let clock = Arc::new(SetClock::default());
         let parts = Parts {
             meta: meta.clone(),
             data: data.clone(),
             clock: clock.clone(),
-            entropy: Arc::new(Seeded(AtomicU64::new(0x5eed))),
+            entropy: Arc::new(Seeded::new(0x5eed)),
         };
         let store = Arc::new(Store::new(parts));
         let works = Arc::clone(&store);
@@ -476,43 +471,4 @@ pub(crate) fn checksum(algorithm: drystone_core::checksum::Algorithm, bytes: &[u
     let mut hasher = drystone_core::checksum::Hasher::new(algorithm);
     hasher.update(bytes);
     hasher.finish()
-}
-
-/// A wall clock that stands still until the test sets it.
-pub(crate) struct SetClock(AtomicU64);
-
-impl SetClock {
-    pub(crate) fn set(&self, time: Timestamp) {
-        self.0.store(time.0, Ordering::SeqCst);
-    }
-
-    pub(crate) fn forward(&self, by: Duration) {
-        self.0.fetch_add(by.as_millis() as u64, Ordering::SeqCst);
-    }
-}
-
-impl Clock for SetClock {
-    fn now(&self) -> Timestamp {
-        Timestamp(self.0.load(Ordering::SeqCst))
-    }
-
-    fn elapsed(&self) -> Duration {
-        Duration::from_millis(self.0.load(Ordering::SeqCst).saturating_sub(MORNING.0))
-    }
-}
-
-/// Chance that repeats itself: SplitMix64.
-struct Seeded(AtomicU64);
-
-impl Entropy for Seeded {
-    fn fill(&self, bytes: &mut [u8]) {
-        for chunk in bytes.chunks_mut(8) {
-            let mut z = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst);
-            z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-            z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-            for (to, from) in chunk.iter_mut().zip((z ^ z >> 31).to_le_bytes()) {
-                *to = from;
-            }
-        }
-    }
 }

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 
 /// When the work of a step happens: a client that goes away meets both.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Pause {
+pub enum Pause {
     /// The caller waits first; if it goes away then, the work is never done.
     BeforeWork,
     /// The work is done first; if the caller goes away then, nobody takes the result.
@@ -57,18 +57,19 @@ async fn paused<T>(pause: Pause, work: impl Future<Output = T>) -> T {
 }
 
 /// Metadata with a lane that runs a command only when the test says so.
-pub(crate) struct HesitantMeta {
+pub struct HesitantMeta {
     inner: MemoryMeta,
     queue: Mutex<VecDeque<Box<dyn Command>>>,
 }
 
 impl HesitantMeta {
-    pub(crate) fn new() -> Arc<Self> {
+    /// An empty store.
+    pub fn new() -> Arc<Self> {
         Arc::new(Self { inner: MemoryMeta::new(), queue: Mutex::default() })
     }
 
     /// Runs the first waiting command; says whether there was one.
-    pub(crate) fn run_one(&self) -> bool {
+    pub fn run_one(&self) -> bool {
         let first = self.queue.lock().pop_front();
         first.is_some_and(|command| {
             drop(self.inner.submit(command));
@@ -91,7 +92,7 @@ impl Meta for HesitantMeta {
 }
 
 /// Extents whose every step takes two polls.
-pub(crate) struct HesitantData {
+pub struct HesitantData {
     inner: Arc<MemoryData>,
     pause: Pause,
     /// The most pieces that came in one write.
@@ -99,12 +100,13 @@ pub(crate) struct HesitantData {
 }
 
 impl HesitantData {
-    pub(crate) fn new(inner: Arc<MemoryData>, pause: Pause) -> Arc<Self> {
+    /// Makes everyone wait at `inner`, when `pause` says.
+    pub fn new(inner: Arc<MemoryData>, pause: Pause) -> Arc<Self> {
         Arc::new(Self { inner, pause, pieces_max: Mutex::new(0) })
     }
 
     /// The most pieces that came in one write.
-    pub(crate) fn pieces_max(&self) -> usize {
+    pub fn pieces_max(&self) -> usize {
         *self.pieces_max.lock()
     }
 }

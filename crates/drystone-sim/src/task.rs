@@ -17,26 +17,26 @@ impl Wake for Woken {
 }
 
 /// A future in the hands of a test.
-pub(crate) struct Task<'a, T> {
+pub struct Task<'a, T> {
     future: Pin<Box<dyn Future<Output = T> + 'a>>,
     woken: Arc<Woken>,
 }
 
 impl<'a, T> Task<'a, T> {
     /// Takes `future` without polling it.
-    pub(crate) fn new(future: impl Future<Output = T> + 'a) -> Self {
+    pub fn new(future: impl Future<Output = T> + 'a) -> Self {
         Self { future: Box::pin(future), woken: Arc::new(Woken(AtomicBool::new(true))) }
     }
 
     /// Polls it once.
-    pub(crate) fn poll(&mut self) -> Poll<T> {
+    pub fn poll(&mut self) -> Poll<T> {
         self.woken.0.store(false, Ordering::SeqCst);
         let waker = Waker::from(Arc::clone(&self.woken));
         self.future.as_mut().poll(&mut Context::from_waker(&waker))
     }
 
     /// Whether polling it may get it further.
-    pub(crate) fn is_woken(&self) -> bool {
+    pub fn is_woken(&self) -> bool {
         self.woken.0.load(Ordering::SeqCst)
     }
 
@@ -44,7 +44,7 @@ impl<'a, T> Task<'a, T> {
     ///
     /// # Panics
     /// When it ends instead.
-    pub(crate) fn advance(&mut self) {
+    pub fn advance(&mut self) {
         while self.is_woken() {
             assert!(self.poll().is_pending(), "the operation waits here");
         }
@@ -54,7 +54,7 @@ impl<'a, T> Task<'a, T> {
     ///
     /// # Panics
     /// When it waits for something that nobody will do.
-    pub(crate) fn finish(mut self) -> T {
+    pub fn finish(mut self) -> T {
         loop {
             assert!(self.is_woken(), "the operation waits for ever");
             if let Poll::Ready(outcome) = self.poll() {
@@ -65,6 +65,6 @@ impl<'a, T> Task<'a, T> {
 }
 
 /// Runs a future that needs nobody else.
-pub(crate) fn run<T>(future: impl Future<Output = T>) -> T {
+pub fn run<T>(future: impl Future<Output = T>) -> T {
     Task::new(future).finish()
 }
