@@ -38,8 +38,10 @@ const USAGE: &str = "\
 usage: cargo xtask COMMAND
   check                        formatting, clippy, tidy and documentation, without running any test
   tidy                         only the project's own rules, with the longest files and functions
-  test [--fast] [--only NAME]  everything: packages, checks, unit tests, then real clients against the binary
+  test [--fast] [--long] [--only NAME]
+                               everything: packages, checks, unit tests, then real clients against the binary
                                --fast leaves out whatever needs packages or the release binary
+                               --long lets the suites that can do more do it: for a night
                                --only runs one stage and what it needs; `--only list` prints their names
   bench [ARGUMENTS]            the load generator against a server of its own or any other: `bench --help`
   bench --pieces [ARGUMENTS]   the pieces, each alone, measured by criterion";

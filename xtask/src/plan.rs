@@ -100,15 +100,28 @@ const STAGES: &[Stage] = &[
 /// The stages of `cargo xtask check`.
 const CHECKS: &[&str] = &["format", "tidy", "clippy", "docs"];
 
+/// How much the suites do that can do more or less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effort {
+    /// Enough for every change.
+    Usual,
+    /// As much as a night allows; they learn it from `DRYSTONE_LONG`.
+    Long,
+}
+
+/// How many times as long a stage may take in a long run.
+const LONG_FACTOR: u64 = 40;
+
 /// The names of the stages to run, in order.
 pub(crate) struct Plan {
     names: Vec<&'static str>,
+    effort: Effort,
 }
 
 impl Plan {
     /// What `cargo xtask check` runs.
     pub(crate) fn check() -> Plan {
-        Plan { names: CHECKS.to_vec() }
+        Plan { names: CHECKS.to_vec(), effort: Effort::Usual }
     }
 
     /// What `cargo xtask test` runs with these arguments.
@@ -118,16 +131,19 @@ impl Plan {
     pub(crate) fn test(arguments: &[String]) -> Result<Plan> {
         let mut stages: Vec<&Stage> = STAGES.iter().collect();
         let mut only: Vec<&'static str> = Vec::new();
+        let mut effort = Effort::Usual;
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             match argument.as_str() {
                 "--fast" => stages.retain(|stage| stage.fast == Speed::Fast),
+                "--long" => effort = Effort::Long,
                 "--only" => add_with_needs(rest.next().map_or("", String::as_str), &mut only)?,
-                other => bail!("`test` knows --fast and --only NAME, not `{other}`"),
+                other => bail!("`test` knows --fast, --long and --only NAME, not `{other}`"),
             }
         }
         let names = stages.iter().map(|stage| stage.name);
-        Ok(Plan { names: names.filter(|name| only.is_empty() || only.contains(name)).collect() })
+        let names = names.filter(|name| only.is_empty() || only.contains(name)).collect();
+        Ok(Plan { names, effort })
     }
 }
 
@@ -151,19 +167,28 @@ pub(crate) fn run(plan: &Plan) -> Result<bool> {
         let failed = |name: &&&str| outcomes.iter().any(|done| done.name == **name && done.counts.failed > 0);
         let outcome = match stage.needs.iter().find(failed) {
             Some(need) => stage::not_started(stage.name, need),
-            None => run_stage(stage)?,
+            None => run_stage(stage, plan.effort)?,
         };
         outcomes.push(outcome);
     }
     Ok(summary::print(&outcomes))
 }
 
-fn run_stage(stage: &Stage) -> Result<Outcome> {
-    let limit = Duration::from_mins(stage.minutes);
-    match stage.work {
-        Work::Here(work) => stage::run_here(stage.name, work),
-        Work::Check(commands) => stage::run(stage.name, Unit::Whole, limit, commands()),
-        Work::Tests(commands) => stage::run(stage.name, Unit::Tests, limit, commands()),
+fn run_stage(stage: &Stage, effort: Effort) -> Result<Outcome> {
+    let (commands, unit) = match stage.work {
+        Work::Here(work) => return stage::run_here(stage.name, work),
+        Work::Check(commands) => (commands(), Unit::Whole),
+        Work::Tests(commands) => (commands(), Unit::Tests),
+    };
+    match effort {
+        Effort::Usual => stage::run(stage.name, unit, Duration::from_mins(stage.minutes), commands),
+        Effort::Long => {
+            let mut commands = commands;
+            for command in &mut commands {
+                command.env("DRYSTONE_LONG", "1");
+            }
+            stage::run(stage.name, unit, Duration::from_mins(LONG_FACTOR * stage.minutes), commands)
+        }
     }
 }
 
@@ -204,6 +229,13 @@ mod tests {
             fast.contains(&"unit") && !fast.contains(&"packages") && !fast.contains(&"build"),
             "{fast:?}"
         );
+    }
+
+    #[test]
+    fn a_long_run_runs_the_same_stages() {
+        let arguments = ["--long".to_owned(), "--fast".to_owned()];
+        let long = Plan::test(&arguments).unwrap();
+        assert_eq!((long.effort, long.names), (Effort::Long, names(&["--fast"]).unwrap()));
     }
 
     #[test]

@@ -68,6 +68,11 @@ impl HesitantMeta {
         Arc::new(Self { inner: MemoryMeta::new(), queue: Mutex::default() })
     }
 
+    /// Commands that wait.
+    pub fn waiting(&self) -> usize {
+        self.queue.lock().len()
+    }
+
     /// Runs the first waiting command; says whether there was one.
     pub fn run_one(&self) -> bool {
         let first = self.queue.lock().pop_front();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use drystone_core::data::door::Data;
 use drystone_core::error::Error;
+use drystone_core::names::Timestamp;
 use drystone_core::objects::ObjectReader;
 use drystone_core::objects::get::{ByteRange, Span};
 use drystone_core::reclaim::verify::Report;
@@ -15,7 +16,7 @@ use drystone_core::store::{Parts, Store};
 
 use crate::amnesia::faults::{Fault, Kept};
 use crate::amnesia::machine::Machine;
-use crate::clock::{Seeded, SetClock};
+use crate::clock::{MORNING, Seeded, SetClock};
 use crate::model::ask::{self, Ids, Reply, Request};
 use crate::model::body::Body;
 use crate::model::operation::{Operation, Place};
@@ -53,6 +54,8 @@ pub enum Worker {
 pub struct Site {
     machine: Machine,
     clock: Arc<SetClock>,
+    /// The latest time that the clock ever showed.
+    latest: Timestamp,
     worker: Worker,
     /// `None` between two processes.
     process: Option<Process>,
@@ -80,6 +83,7 @@ impl Site {
         let mut site = Self {
             machine: Machine::new(),
             clock: Arc::default(),
+            latest: MORNING,
             worker,
             process: None,
             model: Model::default(),
@@ -101,6 +105,7 @@ impl Site {
         let mut site = Self {
             machine: self.machine.fork(),
             clock: Arc::default(),
+            latest: self.latest,
             worker: self.worker,
             process: None,
             model: self.model.clone(),
@@ -166,7 +171,9 @@ impl Site {
         let outcome = match work {
             Background::GiveBack => run(process.store.give_back()).map(drop),
             Background::Forget => {
-                self.clock.forward(std::time::Duration::from_hours(8 * 24));
+                // A week after anything that was ever completed, whatever the clock was set to meanwhile.
+                self.latest.0 += 8 * 24 * 60 * 60 * 1000;
+                self.clock.set(self.latest);
                 run(process.store.forget_old_completions())
             }
         };
@@ -186,6 +193,12 @@ impl Site {
         }
         self.settle();
         self.check();
+    }
+
+    /// Sets the clock, backwards too.
+    pub fn set_clock(&mut self, time: Timestamp) {
+        self.latest = self.latest.max(time);
+        self.clock.set(time);
     }
 
     /// Opens a reader that reads on whatever happens, if the object is there and can be read.

@@ -40,5 +40,3 @@ mod weighed;
 mod scrub;
 #[cfg(test)]
 mod verify;
-#[cfg(test)]
-mod model;

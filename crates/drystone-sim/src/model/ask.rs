@@ -5,6 +5,7 @@ use drystone_core::access::Caller;
 use drystone_core::body::FullBody;
 use drystone_core::buckets::create::CreateBucket;
 use drystone_core::buckets::list::ListBuckets;
+use drystone_core::checksum::{Checksum, crc64};
 use drystone_core::error::Error;
 use drystone_core::names::{AccountId, BucketName, ObjectKey, PartNumber};
 use drystone_core::objects::ObjectReader;
@@ -76,6 +77,11 @@ pub struct Request {
 impl Request {
     /// Puts a request together.
     pub fn new(model: &Model, ids: &Ids, operation: &Operation) -> Self {
+        Self::with(model, ids, operation, model.details(operation))
+    }
+
+    /// Puts a request together with these details.
+    pub fn with(model: &Model, ids: &Ids, operation: &Operation, details: Details) -> Self {
         let upload = match operation {
             Operation::Part { upload, .. }
             | Operation::PartCopy { upload, .. }
@@ -88,7 +94,7 @@ impl Request {
             upload.and_then(|upload| ids.get(upload)?.clone()).unwrap_or_else(|| "unknown".into());
         Self {
             operation: operation.clone(),
-            details: model.details(operation),
+            details,
             target: upload.map_or(("", ""), |upload| model.target(upload)),
             upload_id,
         }
@@ -306,6 +312,8 @@ pub async fn show(store: &Store, ids: &mut Ids) -> Result<Shown, Error> {
             let (Located { info, .. }, reader) = store.get_object(&caller(), &request)?;
             let body = Body::new(read(reader).await?);
             assert_eq!(info.size, body.len(), "{name_of_key}: its size is that of its body");
+            let checksum = Checksum::crc64(crc64(body.bytes()));
+            assert_eq!(info.checksum.value, checksum, "{name_of_key}: its checksum is that of its body");
             bucket.objects.insert(name_of_key.to_string(), ShownObject { etag: info.etag.to_string(), body });
         }
         for (key, id) in uploads(store, &name)? {

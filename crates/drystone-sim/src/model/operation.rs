@@ -23,6 +23,8 @@ pub enum Listed {
     All,
     /// The one with the smallest number.
     First,
+    /// The one with the largest number.
+    Last,
     /// All, the first of them with a tag that it does not have.
     Stale,
     /// What the last successful Complete of this upload listed; all if there was none.

@@ -90,6 +90,17 @@ impl Model {
         Details { body, if_match, listed }
     }
 
+    /// The details of requests that are put together at one moment: no two have the same body.
+    pub fn details_of_all(&self, operations: &[Operation]) -> Vec<Details> {
+        let mut moment = self.clone();
+        let mut next = |operation| {
+            let details = moment.details(operation);
+            moment.bodies += u64::from(details.body.is_some());
+            details
+        };
+        operations.iter().map(&mut next).collect()
+    }
+
     fn tag(&self, at: Place, when: When) -> Option<String> {
         match when {
             When::Always | When::IfAbsent => None,
@@ -106,6 +117,7 @@ impl Model {
         match (listed, &upload.completed) {
             (Listed::Again, Some((parts, _))) => return parts.clone(),
             (Listed::First, _) => all.truncate(1),
+            (Listed::Last, _) => drop(all.drain(..all.len().saturating_sub(1))),
             (Listed::Stale, _) => all.iter_mut().take(1).for_each(|(_, tag)| NO_TAG.clone_into(tag)),
             (Listed::All | Listed::Again, _) => {}
         }
@@ -117,9 +129,16 @@ impl Model {
     /// # Panics
     /// When the operation names an upload that was never created.
     pub fn apply(&mut self, operation: &Operation) -> Answer {
-        let details = self.details(operation);
+        self.apply_with(operation, &self.details(operation))
+    }
+
+    /// As [`Model::apply`], for a request that was put together earlier.
+    ///
+    /// # Panics
+    /// When the operation names an upload that was never created.
+    pub fn apply_with(&mut self, operation: &Operation, details: &Details) -> Answer {
         let before = self.clone();
-        let outcome = self.perform(operation, &details);
+        let outcome = self.perform(operation, details);
         if let Err(why) = outcome {
             *self = before;
             self.bodies += u64::from(details.body.is_some());
@@ -155,14 +174,14 @@ impl Model {
             }
             Operation::Put { to, when, .. } => {
                 let body = body();
-                self.publish(*to, *when, ShownObject { etag: body.etag(), body })
+                self.publish(*to, *when, details, ShownObject { etag: body.etag(), body })
             }
-            Operation::Delete { at, when } => {
+            Operation::Delete { at, .. } => {
                 self.bucket(at.0)?;
-                match (self.object(*at), when) {
-                    (None, When::Always | When::IfAbsent) => {}
-                    (None, When::IfCurrent | When::IfOther) => return Err("NoSuchKey"),
-                    (Some(_), When::IfOther) => return Err("PreconditionFailed"),
+                match (self.object(*at), &details.if_match) {
+                    (None, None) => {}
+                    (None, Some(_)) => return Err("NoSuchKey"),
+                    (Some(object), Some(tag)) if object.etag != *tag => return Err("PreconditionFailed"),
                     (Some(_), _) => drop(self.bucket(at.0)?.objects.remove(at.1)),
                 }
                 Ok(Answer::Done)
@@ -175,7 +194,7 @@ impl Model {
             Operation::Copy { from, to, .. } if from == to => Err("InvalidRequest"),
             Operation::Copy { from, to, when } => {
                 let source = self.source(*from)?;
-                self.publish(*to, *when, source)
+                self.publish(*to, *when, details, source)
             }
             Operation::Create { to } => {
                 let bucket = self.bucket(to.0)?.number;
@@ -204,7 +223,7 @@ impl Model {
                 self.open_upload(*upload)?.parts.insert(*number, body);
                 Ok(Answer::Tag(tag))
             }
-            Operation::Complete { upload, when, .. } => self.complete(*upload, &details.listed, *when),
+            Operation::Complete { upload, when, .. } => self.complete(*upload, details, *when),
             Operation::Abort { upload } => {
                 let upload = self.open_upload(*upload)?;
                 upload.open = false;
@@ -214,7 +233,8 @@ impl Model {
         }
     }
 
-    fn complete(&mut self, at: usize, listed: &[(u16, String)], when: When) -> Result<Answer, &'static str> {
+    fn complete(&mut self, at: usize, details: &Details, when: When) -> Result<Answer, &'static str> {
+        let listed = details.listed.as_slice();
         let number = self.bucket(self.uploads[at].to.0)?.number;
         let upload = &self.uploads[at];
         if !upload.open || upload.bucket != number {
@@ -239,18 +259,25 @@ impl Model {
         }
         let (to, etag) = (upload.to, etag_of_parts(&bodies));
         let body = Body::new(bodies.iter().flat_map(Body::bytes).copied().collect());
-        let answer = self.publish(to, when, ShownObject { etag: etag.clone(), body })?;
+        let answer = self.publish(to, when, details, ShownObject { etag: etag.clone(), body })?;
         let upload = &mut self.uploads[at];
         (upload.open, upload.completed) = (false, Some((listed.to_vec(), etag)));
         Ok(answer)
     }
 
-    fn publish(&mut self, to: Place, when: When, object: ShownObject) -> Result<Answer, &'static str> {
+    fn publish(
+        &mut self,
+        to: Place,
+        when: When,
+        details: &Details,
+        object: ShownObject,
+    ) -> Result<Answer, &'static str> {
         self.bucket(to.0)?;
-        match (self.object(to), when) {
-            (None, When::Always | When::IfAbsent) | (Some(_), When::Always | When::IfCurrent) => {}
-            (None, When::IfCurrent | When::IfOther) => return Err("NoSuchKey"),
-            (Some(_), When::IfAbsent | When::IfOther) => return Err("PreconditionFailed"),
+        match (self.object(to), &details.if_match) {
+            (Some(_), None) if when == When::IfAbsent => return Err("PreconditionFailed"),
+            (None, Some(_)) => return Err("NoSuchKey"),
+            (Some(there), Some(tag)) if there.etag != *tag => return Err("PreconditionFailed"),
+            _ => {}
         }
         let tag = object.etag.clone();
         self.bucket(to.0)?.objects.insert(to.1, object);

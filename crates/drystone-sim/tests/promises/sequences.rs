@@ -1,7 +1,9 @@
 //! Long sequences, made up: every operation, readers that stay, faults that wait, starts of both kinds, and the
 //! worker in between. A failing one is shrunk to its shortest form and printed.
 
+use drystone_core::names::Timestamp;
 use drystone_sim::amnesia::faults::{Fault, Kept};
+use drystone_sim::clock::MORNING;
 use drystone_sim::effort;
 use drystone_sim::model::operation::{Listed, Operation, Place, When};
 use drystone_sim::site::{Background, End, Site, Worker};
@@ -23,6 +25,7 @@ enum Step {
     EndDuringStart(End, Fault),
     Open(Place, Option<(u64, u64)>),
     Leave(usize),
+    Clock(u64),
 }
 
 fn place() -> impl Strategy<Value = Place> {
@@ -108,6 +111,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (end(), fault()).prop_map(|(end, fault)| Step::EndDuringStart(end, fault)),
         3 => (place(), range()).prop_map(|(at, range)| Step::Open(at, range)),
         3 => any::<u16>().prop_map(|reader| Step::Leave(reader.into())),
+        // Back to 1970, or some days around now: nothing may be ordered by it.
+        1 => prop_oneof![Just(0), MORNING.0 - 1_000_000_000..MORNING.0 + 1_000_000_000].prop_map(Step::Clock),
     ]
 }
 
@@ -140,6 +145,7 @@ fn take(site: &mut Site, step: &Step) {
         Step::EndDuringStart(end, fault) => site.end_with(*end, Some(*fault)),
         Step::Open(at, range) => site.open_reader(*at, *range),
         Step::Leave(reader) => site.leave_reader(*reader),
+        Step::Clock(ms) => site.set_clock(Timestamp(*ms)),
     }
     if site.machine().is_dark() {
         site.end(End::Cut(Kept::Nothing));
