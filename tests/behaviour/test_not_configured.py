@@ -22,7 +22,7 @@ EMPTY = {
     "accelerate": "AccelerateConfiguration",
 }
 NOT_BUILT = [
-    *["lifecycle", "policy", "cors", "website", "versioning", "tagging", "encryption", "replication", "notification"],
+    *["policy", "cors", "website", "versioning", "tagging", "encryption", "replication", "notification"],
     *["logging", "ownershipControls", "publicAccessBlock", "accelerate", "requestPayment"],
 ]
 
@@ -59,7 +59,7 @@ def test_setting_it_is_not_implemented_by_name(signer, bucket, resource):
 
 @pytest.mark.parametrize(
     ("method", "query"),
-    [("GET", "torrent"), ("POST", "restore"), ("POST", "select"), ("PUT", "tagging"), ("GET", "attributes")],
+    [("GET", "torrent"), ("POST", "restore"), ("POST", "select"), ("PUT", "tagging")],
 )
 def test_what_is_not_built_for_objects_is_not_implemented(s3, signer, bucket, method, query):
     s3.put_object(Bucket=bucket, Key="key", Body=b"x")

@@ -32,6 +32,7 @@ pub mod store;
 pub mod buckets;
 pub mod objects;
 pub mod uploads;
+pub mod lifecycle;
 pub mod reclaim;
 pub mod scrub;
 

@@ -11,11 +11,12 @@ mod tests {
     use bytes::Bytes;
     use drystone_core::checksum::{Algorithm, Checksum, ChecksumType, Hasher};
     use drystone_core::data::door::{Extent, ExtentId};
+    use drystone_core::lifecycle::rules::{AbortAfter, Rule, Rules, Status};
     use drystone_core::meta::door::MetaError;
     use drystone_core::meta::records::{
         BodyPlace, BucketRecord, CompletionRecord, CountersRecord, ExtentRecord, FreedRecord, HeldRecord,
-        ManifestRecord, ObjectRecord, PartRecord, Place, Record, ScrubRecord, Segment, SmallBodyRecord,
-        StoredPart, UploadIndexRecord, UploadRecord, UsageRecord,
+        LifecycleRecord, ManifestRecord, ObjectRecord, PartRecord, Place, Record, ScrubRecord, Segment,
+        SmallBodyRecord, StoredPart, UploadIndexRecord, UploadRecord, UsageRecord,
     };
     use drystone_core::names::{AccountId, ETag, PartNumber, Timestamp};
     use drystone_core::objects::object::{Attributes, ObjectChecksum, ObjectInfo};
@@ -258,6 +259,33 @@ mod tests {
     }
 
     #[test]
+    fn lifecycle_rules() {
+        let rule = |id: &str, status, prefix: &str, abort_after| Rule {
+            id: id.into(),
+            status,
+            prefix: prefix.into(),
+            abort_after,
+        };
+        let rules = vec![
+            rule("all", Status::Enabled, "", AbortAfter::Days(7)),
+            rule("logs", Status::Disabled, "logs/", AbortAfter::Hours(36)),
+            rule("idle", Status::Enabled, "wall/", AbortAfter::IdleHours(6)),
+        ];
+        let record = LifecycleRecord { rules: Rules::new(rules).unwrap() };
+        check_exact(&record, include_str!("golden/lifecycle.v1.hex"));
+        let golden = unhex(include_str!("golden/lifecycle.v1.hex"));
+        let status = HEADER + 2 + 4 + "all".len();
+        for (at, why_not) in [
+            (status, "a rule in it is neither enabled nor disabled"),
+            (status + 1 + 4, "a rule in it has an unknown action"),
+        ] {
+            let mut bytes = golden.clone();
+            bytes[at] = 9;
+            assert_eq!(why::<LifecycleRecord>(&bytes), why_not);
+        }
+    }
+
+    #[test]
     fn the_scrubs_place() {
         let record = ScrubRecord {
             started: MORNING,
@@ -334,12 +362,14 @@ mod tests {
             check_one_form::<UsageRecord>(&value);
             check_one_form::<CountersRecord>(&value);
             check_one_form::<ScrubRecord>(&value);
+            check_one_form::<LifecycleRecord>(&value);
         }
     }
 
     /// One golden file of each marker.
-    const GOLDEN: [(&str, &str); 14] = [
+    const GOLDEN: [(&str, &str); 15] = [
         ("sc", include_str!("golden/scrub.v1.hex")),
+        ("lc", include_str!("golden/lifecycle.v1.hex")),
         ("bu", include_str!("golden/bucket.v1.hex")),
         ("ob", include_str!("golden/object-small.v1.hex")),
         ("mf", include_str!("golden/manifest.v1.hex")),

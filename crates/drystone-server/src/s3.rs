@@ -14,6 +14,7 @@ mod call;
 mod error;
 mod buckets;
 mod subresources;
+mod lifecycle;
 mod put;
 mod get;
 mod attributes;

@@ -1,12 +1,79 @@
 //! Housekeeping: work that no request asks for, done at long intervals.
+//!
+//! | metric | meaning |
+//! |---|---|
+//! | `drystone_lifecycle_aborted_uploads_total` | uploads aborted by a rule of their bucket |
+//! | `drystone_lifecycle_freed_bytes_total` | bytes of their parts |
+//! | `drystone_lifecycle_last_run_timestamp_seconds` | when the rules were last carried out |
+//! | `drystone_lifecycle_next_run_timestamp_seconds` | when they are next |
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use drystone_core::lifecycle::expire::Expired;
 use drystone_core::store::{Chain, Store};
+use drystone_core::world::Clock;
 
 /// How often old completion records are forgotten and failed reclaims are tried again.
 const INTERVAL: Duration = Duration::from_mins(1);
+
+/// How often the lifecycle rules are carried out.
+const LIFECYCLE_INTERVAL: Duration = Duration::from_mins(10);
+
+const ABORTED: &str = "drystone_lifecycle_aborted_uploads_total";
+const FREED: &str = "drystone_lifecycle_freed_bytes_total";
+const LAST_RUN: &str = "drystone_lifecycle_last_run_timestamp_seconds";
+const NEXT_RUN: &str = "drystone_lifecycle_next_run_timestamp_seconds";
+
+/// Carries out the lifecycle rules for ever.
+#[expect(clippy::disallowed_methods, reason = "as housekeeping, of which it is a part")]
+pub(crate) async fn run_lifecycle(store: Arc<Store>, clock: Arc<dyn Clock>) {
+    describe();
+    let mut ticks = tokio::time::interval(LIFECYCLE_INTERVAL);
+    loop {
+        ticks.tick().await;
+        match store.expire_uploads(|expired| tell(&expired)).await {
+            Ok(()) => {
+                let seconds = u32::try_from(clock.now().seconds()).unwrap_or(u32::MAX);
+                metrics::gauge!(LAST_RUN).set(f64::from(seconds));
+                metrics::gauge!(NEXT_RUN).set(f64::from(seconds) + LIFECYCLE_INTERVAL.as_secs_f64());
+            }
+            Err(error) => {
+                tracing::error!(error = %Chain(&error), "the lifecycle rules could not be carried out; trying again in ten minutes");
+            }
+        }
+    }
+}
+
+fn describe() {
+    metrics::describe_counter!(ABORTED, "Uploads aborted by a rule of their bucket.");
+    metrics::describe_counter!(FREED, "Bytes of the parts of uploads aborted by a rule of their bucket.");
+    metrics::describe_gauge!(
+        LAST_RUN,
+        "When the lifecycle rules were last carried out, in seconds since 1970."
+    );
+    metrics::describe_gauge!(
+        NEXT_RUN,
+        "When the lifecycle rules are carried out next, in seconds since 1970."
+    );
+    metrics::counter!(ABORTED).absolute(0);
+    metrics::counter!(FREED).absolute(0);
+}
+
+/// One line of the log and the numbers for an upload that went.
+fn tell(expired: &Expired) {
+    metrics::counter!(ABORTED).increment(1);
+    metrics::counter!(FREED).increment(expired.aborted.bytes);
+    tracing::info!(
+        bucket = %expired.bucket,
+        key = ?expired.key,
+        upload_id = %expired.upload_id,
+        rule = ?expired.plan.rule,
+        parts = expired.aborted.parts,
+        bytes = expired.aborted.bytes,
+        "aborted an upload by a lifecycle rule"
+    );
+}
 
 /// Keeps house for ever.
 #[expect(clippy::disallowed_methods, reason = "this is the one worker of the binary that owns its clock")]

@@ -106,7 +106,7 @@ async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Re
     let s3 = Arc::new(S3::new(S3Parts {
         store: Arc::clone(&store),
         authenticator,
-        clock,
+        clock: Arc::clone(&clock),
         request_ids: RequestIds::new(&*entropy),
         metrics: Arc::clone(&metrics),
         domains: settings.domains,
@@ -144,6 +144,7 @@ async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Re
         tokio::join!(
             store.work(),
             housekeeping::run(Arc::clone(&store)),
+            housekeeping::run_lifecycle(Arc::clone(&store), Arc::clone(&clock)),
             scrub::run(Arc::clone(&store), settings.scrub)
         );
     };

@@ -34,6 +34,7 @@ impl Store {
                     return Err(Error::BucketNotEmpty(name.clone()));
                 }
                 tx.delete(tables::bucket(&name));
+                tx.delete(tables::lifecycle(bucket.id));
                 if !planted(Mistake::BucketDeleteForgetsUploads) {
                     tx.put(tables::condemned(bucket.id), Vec::new());
                 }

@@ -6,12 +6,14 @@
 //! whole is [`MetaError::Corrupt`](crate::meta::door::MetaError::Corrupt), never guessed at.
 
 mod bytes_of;
+mod lifecycle;
 mod object;
 mod scrub;
 mod space;
 mod upload;
 
 pub use bytes_of::{Reader, Record, Writer};
+pub use lifecycle::LifecycleRecord;
 pub use object::{BodyPlace, ManifestRecord, ObjectRecord, Place, Segment, SmallBodyRecord, StoredPart};
 pub use scrub::ScrubRecord;
 pub use space::{CountersRecord, ExtentRecord, FreedRecord, UsageRecord};

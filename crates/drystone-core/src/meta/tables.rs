@@ -27,6 +27,8 @@ pub enum Table {
     Usage = 0x11,
     /// bucket id → nothing: a deleted bucket whose uploads are still being freed.
     Condemned = 0x12,
+    /// bucket id → its lifecycle rules.
+    Lifecycle = 0x13,
     /// bucket id, key → current version. What ListObjects walks.
     Current = 0x20,
     /// manifest id → parts of a completed object.
@@ -112,6 +114,11 @@ pub fn usage(bucket: u64) -> Vec<u8> {
 /// Key of a condemned bucket.
 pub fn condemned(bucket: u64) -> Vec<u8> {
     KeyBuilder::new(Table::Condemned).number(bucket).0
+}
+
+/// Key of a bucket's lifecycle rules.
+pub fn lifecycle(bucket: u64) -> Vec<u8> {
+    KeyBuilder::new(Table::Lifecycle).number(bucket).0
 }
 
 /// Key of the current version of `key`; with a prefix instead of a key, the beginning of keys.

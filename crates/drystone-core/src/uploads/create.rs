@@ -3,6 +3,7 @@
 use crate::access::Caller;
 use crate::checksum::{Algorithm, ChecksumType};
 use crate::error::Error;
+use crate::lifecycle::configure::rules_of;
 use crate::meta::door::Tx;
 use crate::meta::records::{HeldRecord, UploadIndexRecord, UploadRecord};
 use crate::meta::tables::{self, next_moment, save};
@@ -54,7 +55,8 @@ impl Store {
             save(tx, tables::upload_by_age(&id), &index);
             save(tx, tables::held(&id), &held);
             tables::change_usage(tx, bucket.id, |usage| usage.uploads += 1)?;
-            Ok(UploadInfo::new(request.key.clone(), id, record, held))
+            let rules = rules_of(tx, bucket.id)?;
+            Ok(UploadInfo::new(request.key.clone(), id, record, held, &rules))
         })
         .await
     }

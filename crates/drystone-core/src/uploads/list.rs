@@ -6,6 +6,7 @@ use std::ops::Bound;
 
 use crate::access::Caller;
 use crate::error::Error;
+use crate::lifecycle::configure::rules_of;
 use crate::meta::records::{Record, UploadRecord};
 use crate::meta::tables;
 use crate::meta::walk::{Line, Walk};
@@ -73,6 +74,7 @@ impl Store {
     pub fn list_uploads(&self, caller: &Caller, request: &ListUploads) -> Result<UploadPage, Error> {
         let view = self.meta.snapshot();
         let bucket = bucket_for(&*view, &request.bucket, caller)?;
+        let rules = rules_of(&*view, bucket.id)?;
         let table = tables::uploads_prefix(bucket.id, "");
         let start = match &request.from {
             UploadsFrom::Start => Bound::Unbounded,
@@ -104,7 +106,8 @@ impl Store {
                     let (text, id) = tables::read_upload_key(&key)?;
                     let object = ObjectKey::parse(&text).map_err(|_| not_a_key(&key))?;
                     let record = UploadRecord::decode(&key, value)?;
-                    UploadEntry::Upload(Box::new(UploadInfo::new(object, id, record, held(&*view, &id)?)))
+                    let held = held(&*view, &id)?;
+                    UploadEntry::Upload(Box::new(UploadInfo::new(object, id, record, held, &rules)))
                 }
                 Line::Prefix(prefix) => {
                     UploadEntry::Prefix(unescaped(&prefix).ok_or_else(|| not_a_key(&prefix))?)

@@ -3,6 +3,7 @@
 use crate::access::Caller;
 use crate::checksum::Checksum;
 use crate::error::Error;
+use crate::lifecycle::configure::rules_of;
 use crate::meta::door::Order;
 use crate::meta::records::{PartRecord, Record};
 use crate::meta::tables::{self, Within};
@@ -60,7 +61,8 @@ impl Store {
         let view = self.meta.snapshot();
         let bucket = bucket_for(&*view, &request.bucket, caller)?;
         let (id, upload) = find_upload(&*view, bucket.id, &request.key, &request.upload_id)?;
-        let upload = UploadInfo::new(request.key.clone(), id, upload, held(&*view, &id)?);
+        let (held, rules) = (held(&*view, &id)?, rules_of(&*view, bucket.id)?);
+        let upload = UploadInfo::new(request.key.clone(), id, upload, held, &rules);
         let prefix = tables::parts_of(&id);
         let marker = [prefix.as_slice(), &request.after.to_be_bytes()].concat();
         let mut page = PartPage { upload, parts: Vec::new(), truncated: false };

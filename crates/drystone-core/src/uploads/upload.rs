@@ -2,6 +2,7 @@
 
 use crate::checksum::{Algorithm, ChecksumType};
 use crate::error::Error;
+use crate::lifecycle::rules::{AbortPlan, Rules};
 use crate::meta::door::View;
 use crate::meta::records::{HeldRecord, UploadRecord};
 use crate::meta::tables::{self, load};
@@ -25,6 +26,8 @@ pub struct UploadInfo {
     pub checksum: UploadChecksum,
     /// What it holds.
     pub held: Held,
+    /// What its bucket's rules will do to it, if they say anything.
+    pub abort: Option<AbortPlan>,
 }
 
 /// The checksum that an upload was created with.
@@ -55,8 +58,15 @@ impl From<HeldRecord> for Held {
 
 impl UploadInfo {
     /// Puts an upload's rows together.
-    pub(crate) fn new(key: ObjectKey, upload_id: UploadId, record: UploadRecord, held: HeldRecord) -> Self {
+    pub(crate) fn new(
+        key: ObjectKey,
+        upload_id: UploadId,
+        record: UploadRecord,
+        held: HeldRecord,
+        rules: &Rules,
+    ) -> Self {
         Self {
+            abort: rules.plan(key.as_str(), record.initiated, held.last_activity),
             key,
             upload_id,
             initiated: record.initiated,

@@ -39,4 +39,6 @@ mod weighed;
 #[cfg(test)]
 mod scrub;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod verify;

@@ -28,6 +28,12 @@ pub(crate) enum Operation {
     DeleteBucket,
     /// `GET /bucket?location`
     GetBucketLocation,
+    /// `GET /bucket?lifecycle`
+    GetBucketLifecycle,
+    /// `PUT /bucket?lifecycle`
+    PutBucketLifecycle,
+    /// `DELETE /bucket?lifecycle`
+    DeleteBucketLifecycle,
     /// `GET /bucket`
     ListObjects,
     /// `GET /bucket?list-type=2`
@@ -106,8 +112,6 @@ pub(crate) enum Setting {
     IntelligentTiering,
     /// `?inventory`
     Inventory,
-    /// `?lifecycle`
-    Lifecycle,
     /// `?logging`
     Logging,
     /// `?metrics`
@@ -150,7 +154,6 @@ impl Setting {
             Self::Encryption => "GetBucketEncryption",
             Self::IntelligentTiering => "ListBucketIntelligentTieringConfigurations",
             Self::Inventory => "ListBucketInventoryConfigurations",
-            Self::Lifecycle => "GetBucketLifecycleConfiguration",
             Self::Logging => "GetBucketLogging",
             Self::Metrics => "ListBucketMetricsConfigurations",
             Self::Notification => "GetBucketNotificationConfiguration",
@@ -178,6 +181,9 @@ impl Operation {
             Self::HeadBucket => "HeadBucket",
             Self::DeleteBucket => "DeleteBucket",
             Self::GetBucketLocation => "GetBucketLocation",
+            Self::GetBucketLifecycle => "GetBucketLifecycleConfiguration",
+            Self::PutBucketLifecycle => "PutBucketLifecycleConfiguration",
+            Self::DeleteBucketLifecycle => "DeleteBucketLifecycle",
             Self::ListObjects => "ListObjects",
             Self::ListObjectsV2 => "ListObjectsV2",
             Self::ListObjectVersions => "ListObjectVersions",
@@ -320,9 +326,9 @@ const BUCKET: &[Row] = &[
         .no_put("PutBucketInventoryConfiguration")
         .unset_one("DeleteBucketInventoryConfiguration"),
     row("lifecycle")
-        .read(Setting::Lifecycle)
-        .no_put("PutBucketLifecycleConfiguration")
-        .unset("DeleteBucketLifecycle"),
+        .get(Operation::GetBucketLifecycle)
+        .put(Operation::PutBucketLifecycle)
+        .delete(Operation::DeleteBucketLifecycle),
     row("location").get(Operation::GetBucketLocation),
     row("logging").read(Setting::Logging).no_put("PutBucketLogging"),
     row("metadataConfiguration")

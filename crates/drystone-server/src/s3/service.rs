@@ -35,7 +35,7 @@ use crate::s3::headers::filled;
 use crate::s3::operation::{Operation, POST_OBJECT};
 use crate::s3::query::Query;
 use crate::s3::route::{Addressing, Route, Target, host};
-use crate::s3::{attributes, buckets, copy, delete, get, list, put, subresources, uploads};
+use crate::s3::{attributes, buckets, copy, delete, get, lifecycle, list, put, subresources, uploads};
 
 const SERVER_NAME: HeaderValue = HeaderValue::from_static("Drystone");
 /// The operation of a request that none could be found for.
@@ -293,6 +293,9 @@ where
         Operation::HeadBucket => buckets::head_bucket(call),
         Operation::DeleteBucket => buckets::delete_bucket(call).await,
         Operation::GetBucketLocation => buckets::get_bucket_location(call),
+        Operation::GetBucketLifecycle => lifecycle::get_lifecycle(call),
+        Operation::PutBucketLifecycle => lifecycle::put_lifecycle(call, sent).await,
+        Operation::DeleteBucketLifecycle => lifecycle::delete_lifecycle(call).await,
         Operation::ReadSetting(setting) => subresources::read(call, setting),
         Operation::DeleteSetting(_, scope) => subresources::delete(call, scope),
         Operation::PutAcl(_, scope) => subresources::put_acl(call, scope, sent).await,

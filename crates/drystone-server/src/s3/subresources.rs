@@ -16,8 +16,8 @@ use crate::response_body::ResponseBody;
 use crate::s3::call::{Answer, Call, Sent, document, empty};
 use crate::s3::error::{
     ACL_NOT_SUPPORTED, Code, INVALID_BUCKET_STATE, NO_SUCH_BUCKET_POLICY, NO_SUCH_CONFIGURATION,
-    NO_SUCH_CORS, NO_SUCH_ENCRYPTION, NO_SUCH_LIFECYCLE, NO_SUCH_OBJECT_LOCK, NO_SUCH_OWNERSHIP,
-    NO_SUCH_PUBLIC_ACCESS_BLOCK, NO_SUCH_REPLICATION, NO_SUCH_TAG_SET, NO_SUCH_WEBSITE, S3Error,
+    NO_SUCH_CORS, NO_SUCH_ENCRYPTION, NO_SUCH_OBJECT_LOCK, NO_SUCH_OWNERSHIP, NO_SUCH_PUBLIC_ACCESS_BLOCK,
+    NO_SUCH_REPLICATION, NO_SUCH_TAG_SET, NO_SUCH_WEBSITE, S3Error,
 };
 use crate::s3::get::check_version;
 use crate::s3::headers::{check_acl, filled};
@@ -59,7 +59,6 @@ pub(crate) fn read(call: &Call<'_>, setting: Setting) -> Answer {
         Setting::Metrics => configurations(call, "ListMetricsConfigurationsResult", &bucket),
         Setting::Cors => absent(&NO_SUCH_CORS),
         Setting::Encryption => absent(&NO_SUCH_ENCRYPTION),
-        Setting::Lifecycle => absent(&NO_SUCH_LIFECYCLE),
         Setting::ObjectLock => absent(&NO_SUCH_OBJECT_LOCK),
         Setting::Ownership => absent(&NO_SUCH_OWNERSHIP),
         Setting::Policy | Setting::PolicyStatus => absent(&NO_SUCH_BUCKET_POLICY),

@@ -9,8 +9,8 @@ use crate::data::door::ExtentId;
 use crate::error::Error;
 use crate::meta::door::{Order, View};
 use crate::meta::records::{
-    CompletionRecord, CountersRecord, ExtentRecord, FreedRecord, Record, SmallBodyRecord, UploadIndexRecord,
-    UsageRecord,
+    CompletionRecord, CountersRecord, ExtentRecord, FreedRecord, LifecycleRecord, Record, SmallBodyRecord,
+    UploadIndexRecord, UsageRecord,
 };
 use crate::meta::tables::{self, Table, Within, load};
 use crate::names::UploadId;
@@ -28,6 +28,7 @@ impl Walk<'_> {
         let view = &*store.meta.snapshot();
         self.counters(view)?;
         self.usages(view)?;
+        self.lifecycles(view)?;
         self.upload_rows(view)?;
         self.completions(view)?;
         self.small_bodies(view)?;
@@ -76,6 +77,20 @@ impl Walk<'_> {
         }
         for (id, counted) in std::mem::take(&mut self.named.usages) {
             self.report.problem(format!("bucket number {id}: it has no usage, but holds {counted:?}"));
+        }
+        Ok(())
+    }
+
+    fn lifecycles(&mut self, view: &dyn View) -> Result<(), Error> {
+        for row in all(view, Table::Lifecycle) {
+            let (key, value) = row?;
+            let read =
+                tables::read_number_key(&key).and_then(|id| Ok((id, LifecycleRecord::decode(&key, value)?)));
+            let Some((id, _)) = self.report.sound("a bucket's lifecycle rules", read)? else { continue };
+            if !self.buckets.contains_key(&id) {
+                self.report
+                    .problem(format!("bucket number {id}: it has lifecycle rules, but does not exist"));
+            }
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ mod settings;
 mod objects;
 mod reads;
 mod attributes;
+mod lifecycle;
 mod copies;
 mod deletes;
 mod listings;

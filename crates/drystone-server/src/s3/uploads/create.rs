@@ -5,7 +5,7 @@ use http::header::HeaderValue;
 
 use crate::s3::call::{Answer, Call, document};
 use crate::s3::xml::writer::Writer;
-use crate::s3::{checksums, headers};
+use crate::s3::{checksums, headers, lifecycle};
 
 /// CreateMultipartUpload. What the object will keep is all said here.
 pub(crate) async fn create_multipart_upload(call: &Call<'_>) -> Answer {
@@ -22,6 +22,7 @@ pub(crate) async fn create_multipart_upload(call: &Call<'_>) -> Answer {
     xml.echo("Key", upload.key.as_str());
     xml.value("UploadId", upload.upload_id);
     let mut response = document(xml);
+    lifecycle::write_plan(response.headers_mut(), upload.abort.as_ref());
     if let Some(algorithm) = upload.checksum.algorithm {
         let headers = response.headers_mut();
         headers.insert("x-amz-checksum-algorithm", HeaderValue::from_static(algorithm.name()));

@@ -4,13 +4,13 @@ use drystone_core::names::PartNumber;
 use drystone_core::uploads::list_parts::{ListParts, PartPage};
 
 use crate::s3::call::{Answer, Call, document};
-use crate::s3::checksums;
 use crate::s3::error::S3Error;
 use crate::s3::headers::{STANDARD, STORAGE_CLASS};
 use crate::s3::list::read_max;
 use crate::s3::query::Query;
 use crate::s3::xml::url::Encoding;
 use crate::s3::xml::writer::Writer;
+use crate::s3::{checksums, lifecycle};
 
 /// ListParts.
 pub(crate) fn list_parts(call: &Call<'_>) -> Answer {
@@ -25,7 +25,9 @@ pub(crate) fn list_parts(call: &Call<'_>) -> Answer {
         page.parts.clear();
         page.truncated = false;
     }
-    Ok(document(write(call, &page, after, max, encoding)))
+    let mut response = document(write(call, &page, after, max, encoding));
+    lifecycle::write_plan(response.headers_mut(), page.upload.abort.as_ref());
+    Ok(response)
 }
 
 /// Reads `part-number-marker`; no part has a number above 10,000, so larger markers are cut to that.

@@ -12,6 +12,8 @@ use crate::s3::dates::IsoDate;
 
 /// The namespace of S3's documents.
 pub(crate) const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+/// The namespace of elements that S3 does not have.
+pub(crate) const EXTENSIONS: &str = "urn:drystone:s3";
 /// The first line of every document.
 pub(crate) const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n";
 /// Room for a short answer without growing.
@@ -73,6 +75,11 @@ impl Writer {
     /// Writes a value that needs no escaping: a number, a boolean.
     pub(crate) fn value(&mut self, name: &str, value: impl Display) {
         put(&mut self.text, format_args!("<{name}>{value}</{name}>"));
+    }
+
+    /// Writes an element that S3 does not have, in a namespace of our own, which clients that do not know it skip.
+    pub(crate) fn extension(&mut self, name: &str, value: impl Display) {
+        put(&mut self.text, format_args!("<{name} xmlns=\"{EXTENSIONS}\">{value}</{name}>"));
     }
 
     /// Writes an entity tag with its quotes.

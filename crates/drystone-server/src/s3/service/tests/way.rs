@@ -89,7 +89,6 @@ async fn what_is_not_built_says_so_by_name() {
     let cases = [
         ("PUT", "/quarry?policy=", "PutBucketPolicy"),
         ("PUT", "/quarry?versioning=", "PutBucketVersioning"),
-        ("PUT", "/quarry?lifecycle=", "PutBucketLifecycleConfiguration"),
         ("PUT", "/quarry?tagging=", "PutBucketTagging"),
         ("POST", "/quarry", "PostObject"),
         ("GET", "/quarry/k?torrent=", "GetObjectTorrent"),
