@@ -5,11 +5,12 @@ use std::time::Duration;
 use drystone_core::error::Error;
 use drystone_core::lifecycle::expire::Expired;
 use drystone_core::lifecycle::rules::{AbortAfter, Rule, Rules, Status};
+use drystone_sim::clock::MORNING;
+use drystone_sim::hesitant::Pause;
+use drystone_sim::task::Task;
 
-use crate::hesitant::Pause;
-use crate::task::Task;
 use crate::world::{
-    BUCKET, MORNING, Upload, World, bucket, bytes, complete, owner, part, part_bytes, part_copy, stranger,
+    BUCKET, Upload, World, bucket, bytes, complete, owner, part, part_bytes, part_copy, stranger,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
