@@ -133,6 +133,10 @@ fn profile(args: &Args) -> Result<Profile> {
     if let Some(seconds) = args.seconds {
         profile.time = Duration::from_secs(seconds);
     }
+    if let Some(bytes) = args.small_bytes {
+        ensure!((1..=MIB).contains(&bytes), "--small-bytes must be 1 to 1048576");
+        profile.small_bytes = bytes;
+    }
     if let Some(uploads) = args.memory_uploads {
         ensure!((1..=1024).contains(&uploads), "--memory-uploads must be 1 to 1024");
         profile.memory_uploads = uploads;

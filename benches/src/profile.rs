@@ -20,7 +20,9 @@ pub struct Profile {
     pub requests_max: u64,
     /// Most bytes that such a workload stores.
     pub stored_bytes_max: u64,
-    /// Objects of 4 KiB that GET and HEAD go over.
+    /// Size of a small object.
+    pub small_bytes: u64,
+    /// Small objects that GET and HEAD go over.
     pub small_objects: u64,
     /// Objects of 1 MiB that GET and HEAD go over.
     pub large_objects: u64,
@@ -49,6 +51,7 @@ impl Profile {
         time: Duration::from_secs(5),
         requests_max: 1_000_000,
         stored_bytes_max: 3 * GIB,
+        small_bytes: 4 * KIB,
         small_objects: 2_000,
         large_objects: 64,
         stream_bytes: GIB,

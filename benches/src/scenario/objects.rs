@@ -4,14 +4,14 @@ use crate::client::{Client, Source};
 use crate::closed_loop::Bounds;
 use crate::failure::Failure;
 use crate::measurement::{Moves, Unit, Workload};
-use crate::profile::{KIB, MIB, Profile};
+use crate::profile::{MIB, Profile};
 use crate::stage::Stage;
 
 /// Objects of one size.
 pub(super) struct Objects {
     workloads: [Workload; 4],
     /// Size in bytes.
-    size: u64,
+    size: fn(&Profile) -> u64,
     clients: usize,
     /// How many are read.
     read: fn(&Profile) -> u64,
@@ -19,15 +19,15 @@ pub(super) struct Objects {
     kind: u16,
 }
 
-/// 4 KiB, 32 clients.
+/// 4 KiB, unless another size is asked for; 32 clients.
 pub(super) const SMALL: Objects = Objects {
     workloads: [
-        workload("put4k", "PUT of 4 KiB", Unit::Requests, Moves::In),
-        workload("get4k", "GET of 4 KiB", Unit::Requests, Moves::Out),
+        workload("put4k", "PUT of 4 KiB, or of --small-bytes", Unit::Requests, Moves::In),
+        workload("get4k", "GET of the same", Unit::Requests, Moves::Out),
         workload("head4k", "HEAD", Unit::Requests, Moves::Out),
-        workload("delete4k", "DELETE of 4 KiB", Unit::Requests, Moves::Out),
+        workload("delete4k", "DELETE of the same", Unit::Requests, Moves::Out),
     ],
-    size: 4 * KIB,
+    size: |profile| profile.small_bytes,
     clients: 32,
     read: |profile| profile.small_objects,
     kind: 1,
@@ -41,7 +41,7 @@ pub(super) const LARGE: Objects = Objects {
         workload("head1m", "HEAD of 1 MiB", Unit::Requests, Moves::Out),
         workload("delete1m", "DELETE of 1 MiB", Unit::Requests, Moves::Out),
     ],
-    size: MIB,
+    size: |_| MIB,
     clients: 8,
     read: |profile| profile.large_objects,
     kind: 2,
@@ -60,6 +60,7 @@ impl Objects {
 pub(super) async fn play(stage: &Stage<'_>, objects: &Objects) -> Result<(), Failure> {
     let Objects { workloads: [put, get, head, delete], size, clients, read, kind } = *objects;
     let profile = stage.profile;
+    let size = size(profile);
     let folder = stage.folder(put.name);
     let key = |number: u64| format!("{folder}/{number:08}");
     let source = |number: u64| Source::whole(stage.id(kind, number), size);
