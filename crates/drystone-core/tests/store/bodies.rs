@@ -5,6 +5,7 @@ use drystone_core::checksum::{Algorithm, Checksum, PayloadSha256};
 use drystone_core::data::memory::MemoryData;
 use drystone_core::error::Error;
 use drystone_core::objects::put::{BODY_BYTES_MAX, ChecksumClaim, Incoming, PutOutcome};
+use drystone_core::store::SMALL_BODY_BYTES_MAX;
 
 use crate::fed_body::Feed;
 use crate::world::{
@@ -196,7 +197,7 @@ fn a_full_store_takes_no_small_body_and_no_new_name() {
     world.put("stone", &bytes((5 << 20) - 1_000, 1));
     let upload = world.create_upload("wall");
     let first = world.part(&upload, 1, &bytes(5 << 20, 2));
-    for len in [0, 1, 8_192] {
+    for len in [0, 1, SMALL_BODY_BYTES_MAX] {
         let (feed, body) = Feed::new();
         feed.send(&bytes(len, 2));
         let mut request = put("pebble", b"");
@@ -218,7 +219,7 @@ fn a_full_store_takes_no_small_body_and_no_new_name() {
     assert_eq!(world.get("wall"), bytes(5 << 20, 2));
     world.delete("wall");
     world.settle();
-    world.put("pebble", &bytes(8_192, 3));
+    world.put("pebble", &bytes(SMALL_BODY_BYTES_MAX, 3));
 }
 
 #[test]

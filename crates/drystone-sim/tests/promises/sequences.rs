@@ -2,6 +2,7 @@
 //! worker in between. A failing one is shrunk to its shortest form and printed.
 
 use drystone_core::names::Timestamp;
+use drystone_core::store::SMALL_BODY_BYTES_MAX;
 use drystone_sim::amnesia::faults::{Fault, Kept};
 use drystone_sim::clock::MORNING;
 use drystone_sim::effort;
@@ -14,7 +15,7 @@ const BUCKETS: [&str; 2] = ["quarry", "kiln"];
 /// Few keys, so that operations meet; their order is not that of their lengths.
 const KEYS: [&str; 4] = ["a", "a\0", "a/b", "é"];
 /// Sizes on both sides of every border.
-const SIZES: [u64; 7] = [0, 1, 8_192, 8_193, 20_000, 70_000, 5 << 20];
+const SIZES: [u64; 7] = [0, 1, SMALL_BODY_BYTES_MAX, SMALL_BODY_BYTES_MAX + 1, 20_000, 70_000, 5 << 20];
 
 #[derive(Clone, Debug)]
 enum Step {

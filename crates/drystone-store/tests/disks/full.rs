@@ -4,6 +4,7 @@ use std::io::Write;
 
 use drystone_core::data::door::DataError;
 use drystone_core::error::Error;
+use drystone_core::store::SMALL_BODY_BYTES_MAX;
 use drystone_core::uploads::abort::AbortUpload;
 use drystone_sim::disk::{FileSystem, SmallDisk};
 use drystone_sim::doors::data::bytes;
@@ -107,7 +108,7 @@ fn small_bodies_leave_room_for_deletes_and_aborts() {
     let most = fill_what_extents_may_take(&disk.path(), &core, 2_000_000);
     let mut keys = 0;
     let refused = loop {
-        match core.put(&format!("small/{keys}"), &bytes(8_000, keys)) {
+        match core.put(&format!("small/{keys}"), &bytes(SMALL_BODY_BYTES_MAX, keys)) {
             Ok(()) => keys += 1,
             Err(refused) => break refused,
         }
@@ -128,6 +129,6 @@ fn small_bodies_leave_room_for_deletes_and_aborts() {
     }
     std::fs::remove_file(filler).expect("the filler goes");
     std::fs::remove_file(most).expect("the filler goes");
-    core.put("again", &bytes(8_000, 1)).expect("there is room again");
+    core.put("again", &bytes(SMALL_BODY_BYTES_MAX, 1)).expect("there is room again");
     core.close_verified();
 }
