@@ -94,7 +94,9 @@ def test_a_document_that_is_not_one_is_refused(s3, signer, bucket, body):
 def test_a_list_without_a_part_is_refused(s3, signer, bucket):
     upload = create(s3, bucket)
     put_part(s3, bucket, upload, 1, b"x")
-    answer = signer.request("POST", "/bucket/key", query=[("uploadId", upload)], body=body_of())
+    query = [("uploadId", upload)]
+    signer.request("POST", "/bucket/key", query=query, body=body_of()).refused(400, "MalformedXML")
+    answer = signer.request("POST", "/bucket/key", query=query)
     assert "at least one part" in answer.refused(400, "InvalidRequest").text("Message")
 
 

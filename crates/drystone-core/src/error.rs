@@ -152,9 +152,18 @@ pub enum Error {
     /// A checksum is not the announced one.
     #[error("the {} you specified does not match the calculated checksum", .0.name())]
     ChecksumMismatch(Algorithm),
-    /// Complete names another checksum type than the upload has.
-    #[error("the upload was created with checksum type {}", .0.name())]
-    ChecksumTypeMismatch(ChecksumType),
+    /// Complete lists a part with a checksum of another algorithm than the upload was created with.
+    #[error("the {} you specified for part {part} is not the upload's checksum", .algorithm.name())]
+    PartChecksumMismatch {
+        /// The part's number.
+        part: PartNumber,
+        /// The algorithm that Complete lists.
+        algorithm: Algorithm,
+    },
+    /// Complete names another checksum type than the upload was created with, which is given here;
+    /// `None` when it was created without a choice, which no type goes with.
+    #[error("the upload was created with checksum type {}", .0.map_or("null", ChecksumType::name))]
+    ChecksumTypeMismatch(Option<ChecksumType>),
     /// An argument has a value that S3 refuses.
     #[error("{why}")]
     InvalidArgument {

@@ -74,7 +74,8 @@ impl Store {
     /// # Errors
     /// [`Error::NoSuchUpload`], [`Error::InvalidPartOrder`], [`Error::InvalidPart`],
     /// [`Error::EntityTooSmall`], [`Error::InvalidRequest`], [`Error::ChecksumMismatch`],
-    /// [`Error::ChecksumTypeMismatch`], a failed condition, [`Error::Meta`]. The upload stays open.
+    /// [`Error::PartChecksumMismatch`], [`Error::ChecksumTypeMismatch`], a failed condition,
+    /// [`Error::Meta`]. The upload stays open.
     pub async fn complete_upload(
         &self,
         caller: &Caller,
@@ -138,6 +139,7 @@ fn complete(
     request: &CompleteUpload,
     now: Timestamp,
 ) -> Result<PutOutcome, Error> {
+    check_type(request, &upload)?;
     let stored = stored_parts(tx, id)?;
     let listed = match_parts(request, &upload, &stored)?;
     let (size, crc64) = listed
@@ -230,7 +232,8 @@ fn match_parts<'p>(
         }
         let found = stored.binary_search_by_key(&listed.part, |(number, _)| *number).ok();
         let part = found.and_then(|index| stored.get(index)).map(|(_, part)| part);
-        let part = part.filter(|part| fits(listed, part)).ok_or_else(|| invalid_part(request, listed))?;
+        let part = part.filter(|part| has_tag(listed, part)).ok_or_else(|| invalid_part(request, listed))?;
+        check_part(request, upload, listed, part)?;
         if let (ChecksumType::Composite, Some(algorithm), None) =
             (upload.kind, upload.algorithm, listed.checksum)
         {
@@ -255,13 +258,28 @@ fn match_parts<'p>(
     }
 }
 
-fn fits(listed: &ListedPart, part: &PartRecord) -> bool {
-    let checksum_fits = listed.checksum.is_none_or(|listed| match part.checksum {
-        Some(kept) if kept.algorithm() == listed.algorithm() => kept == listed,
-        _ if listed.algorithm() == Algorithm::Crc64Nvme => Checksum::crc64(part.crc64) == listed,
-        _ => false,
-    });
-    ETag::parse(&listed.etag) == Some(ETag { md5: part.md5, parts: 0 }) && checksum_fits
+fn has_tag(listed: &ListedPart, part: &PartRecord) -> bool {
+    ETag::parse(&listed.etag) == Some(ETag { md5: part.md5, parts: 0 })
+}
+
+/// Checks a listed part's checksum. To an upload that was created with an algorithm a checksum of
+/// another one is a wrong digest; a wrong value is a part that does not exist. S3 answers so.
+fn check_part(
+    request: &CompleteUpload,
+    upload: &UploadRecord,
+    listed: &ListedPart,
+    part: &PartRecord,
+) -> Result<(), Error> {
+    let Some(promised) = listed.checksum else { return Ok(()) };
+    let algorithm = promised.algorithm();
+    if upload.algorithm.is_some_and(|upload| upload != algorithm) {
+        return Err(Error::PartChecksumMismatch { part: listed.part, algorithm });
+    }
+    let fits = match part.checksum {
+        Some(kept) if kept.algorithm() == algorithm => kept == promised,
+        _ => Checksum::crc64(part.crc64) == promised,
+    };
+    if fits { Ok(()) } else { Err(invalid_part(request, listed)) }
 }
 
 fn no_part() -> Error {
@@ -285,16 +303,25 @@ fn check_size(request: &CompleteUpload, size: u64) -> Result<(), Error> {
     }
 }
 
+/// An upload that was created without a choice has no type that Complete could name.
+fn check_type(request: &CompleteUpload, upload: &UploadRecord) -> Result<(), Error> {
+    let created_with = upload.algorithm.map(|_| upload.kind);
+    match request.checksum_type {
+        Some(kind) if created_with != Some(kind) => Err(Error::ChecksumTypeMismatch(created_with)),
+        _ => Ok(()),
+    }
+}
+
 /// The object's checksum, from its parts' checksums alone.
+///
+/// Of an upload that was created without a choice only a CRC64NVME is known: a promise in another
+/// algorithm can be compared with nothing, and S3 passes over it.
 fn object_checksum(
     request: &CompleteUpload,
     upload: &UploadRecord,
     listed: &[(PartNumber, &PartRecord)],
     crc64: u64,
 ) -> Result<ObjectChecksum, Error> {
-    if request.checksum_type.is_some_and(|kind| kind != upload.kind) {
-        return Err(Error::ChecksumTypeMismatch(upload.kind));
-    }
     let algorithm = upload.algorithm.unwrap_or(Algorithm::Crc64Nvme);
     let of_part = |part: &PartRecord| {
         part.checksum.filter(|sum| sum.algorithm() == algorithm).unwrap_or(Checksum::crc64(part.crc64))
@@ -319,7 +346,8 @@ fn object_checksum(
             (whole, 0)
         }
     };
-    match request.checksum {
+    let comparable = |promised: &Checksum| upload.algorithm.is_some() || promised.algorithm() == algorithm;
+    match request.checksum.filter(comparable) {
         Some(promised) if promised != value => Err(Error::ChecksumMismatch(promised.algorithm())),
         _ => Ok(ObjectChecksum { value, kind: upload.kind, parts }),
     }

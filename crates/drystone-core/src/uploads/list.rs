@@ -1,14 +1,16 @@
 //! ListMultipartUploads: by key, then by initiation; each upload exactly once across pages.
 //!
-//! Markers are positions, never looked up: the upload that a marker names may be gone.
+//! Markers are positions: the upload that a marker names may be gone. Only a marker that names an
+//! upload of another key is refused.
 
 use std::ops::Bound;
 
 use crate::access::Caller;
 use crate::error::Error;
 use crate::lifecycle::configure::rules_of;
-use crate::meta::records::{Record, UploadRecord};
-use crate::meta::tables;
+use crate::meta::door::View;
+use crate::meta::records::{Record, UploadIndexRecord, UploadRecord};
+use crate::meta::tables::{self, load};
 use crate::meta::walk::{Line, Walk};
 use crate::names::{BucketName, ObjectKey, UploadId};
 use crate::objects::list::not_a_key;
@@ -70,7 +72,8 @@ impl Store {
     /// Lists a bucket's uploads in progress as they are at one moment.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::AccessDenied`], [`Error::Meta`].
+    /// [`Error::InvalidArgument`] when [`UploadsFrom::AfterUpload`] names an upload in progress with
+    /// another key than its own; [`Error::NoSuchBucket`], [`Error::AccessDenied`], [`Error::Meta`].
     pub fn list_uploads(&self, caller: &Caller, request: &ListUploads) -> Result<UploadPage, Error> {
         let view = self.meta.snapshot();
         let bucket = bucket_for(&*view, &request.bucket, caller)?;
@@ -80,6 +83,7 @@ impl Store {
             UploadsFrom::Start => Bound::Unbounded,
             UploadsFrom::AfterKey(key) => Bound::Included(tables::above(&tables::uploads_of(bucket.id, key))),
             UploadsFrom::AfterUpload { key, upload_id } => {
+                check_marker(&*view, bucket.id, key, upload_id)?;
                 Bound::Excluded(tables::upload(bucket.id, key, upload_id))
             }
             UploadsFrom::AfterPrefix(prefix) => {
@@ -116,6 +120,25 @@ impl Store {
             Ok(true)
         })?;
         Ok(page)
+    }
+}
+
+/// Refuses markers that contradict each other: the upload is in progress, under another key. One
+/// that is gone contradicts nothing, because clients abort what they have listed and then go on.
+fn check_marker(
+    view: &(impl View + ?Sized),
+    bucket: u64,
+    key: &str,
+    upload_id: &UploadId,
+) -> Result<(), Error> {
+    let index: Option<UploadIndexRecord> = load(view, &tables::upload_by_age(upload_id))?;
+    match index {
+        Some(index) if index.bucket == bucket && *index.key != *key => Err(Error::InvalidArgument {
+            name: "upload-id-marker",
+            value: upload_id.to_string(),
+            why: "Invalid uploadId marker".into(),
+        }),
+        _ => Ok(()),
     }
 }
 

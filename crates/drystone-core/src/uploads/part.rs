@@ -4,7 +4,7 @@
 //! row in its own transaction. Its bytes are freed before its 404 goes out.
 
 use crate::access::Caller;
-use crate::checksum::{Algorithm, Checksum};
+use crate::checksum::{Algorithm, Checksum, ChecksumType};
 use crate::error::Error;
 use crate::meta::door::Tx;
 use crate::meta::records::{HeldRecord, PartRecord, Segment, UploadRecord};
@@ -62,7 +62,7 @@ impl Store {
     /// aborted meanwhile; else as [`Store::put_object`]. In every case nothing of the body remains.
     pub async fn upload_part(&self, caller: &Caller, mut request: UploadPart) -> Result<PartOutcome, Error> {
         let upload = self.open_upload(caller, &request.bucket, &request.key, &request.upload_id)?;
-        request.incoming.checksum = part_claim(request.incoming.checksum, upload.algorithm)?;
+        request.incoming.checksum = part_claim(request.incoming.checksum, &upload)?;
         self.store_part(caller, request).await
     }
 
@@ -121,19 +121,19 @@ fn fenced(tx: &dyn Tx, bucket: u64, key: &ObjectKey, upload_id: &str) -> Result<
 }
 
 /// The checksum to compute for a part: what the client says, which must fit what the upload was
-/// created with; or what the upload needs.
-pub(crate) fn part_claim(
-    claim: Option<ChecksumClaim>,
-    upload: Option<Algorithm>,
-) -> Result<Option<ChecksumClaim>, Error> {
-    match (claim, upload) {
-        (Some(claim), Some(upload)) if claim.algorithm() != upload => Err(Error::InvalidRequest(format!(
+/// created with; or what the upload needs. A composite checksum is made of what the client vouched
+/// for, so its parts must come with theirs; of a full object's the server knows the parts itself.
+fn part_claim(claim: Option<ChecksumClaim>, upload: &UploadRecord) -> Result<Option<ChecksumClaim>, Error> {
+    let Some(expected) = upload.algorithm else { return Ok(claim) };
+    let given = claim.as_ref().map(ChecksumClaim::algorithm);
+    match given {
+        Some(given) if given == expected => Ok(claim),
+        None if upload.kind == ChecksumType::FullObject => Ok(Some(ChecksumClaim::Compute(expected))),
+        _ => Err(Error::InvalidRequest(format!(
             "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
-            upload.name().to_ascii_lowercase(),
-            claim.algorithm().name().to_ascii_lowercase()
+            expected.name().to_ascii_lowercase(),
+            given.map_or("null", Algorithm::name).to_ascii_lowercase()
         ))),
-        (None, Some(upload)) => Ok(Some(ChecksumClaim::Compute(upload))),
-        (claim, _) => Ok(claim),
     }
 }
 

@@ -173,7 +173,7 @@ fn part_of_small_body(request: UploadPartCopy, bytes: Bytes, algorithm: Option<A
 fn check_range(range: &RangeInclusive<u64>, size: u64) -> Result<(), Error> {
     if *range.start() >= size {
         return Err(Error::InvalidRequest(
-            "The specified copy range is not valid for the source object: it begins past its end.".into(),
+            "The specified copy range is invalid for the source object size".into(),
         ));
     }
     if *range.end() >= size {

@@ -54,8 +54,14 @@ fn upload(
 ) -> (Upload, CompleteUpload) {
     let upload =
         world.create_upload_with(CreateUpload { checksum: algorithm, checksum_type: kind, ..create("wall") });
-    let stored: Vec<_> =
-        (1..).zip(bodies()).map(|(number, body)| (number, world.part(&upload, number, &body))).collect();
+    let stored: Vec<_> = (1..)
+        .zip(bodies())
+        .map(|(number, body)| {
+            let checksum = algorithm.map(|algorithm| ChecksumClaim::Given(sum(algorithm, &body)));
+            let incoming = Incoming { checksum, ..incoming(&body) };
+            (number, world.try_part(UploadPart { incoming, ..part(&upload, number, b"") }).unwrap())
+        })
+        .collect();
     let tags: Vec<_> = stored.iter().map(|(number, part)| (*number, part.etag)).collect();
     let mut request = complete(&upload, &tags);
     for (listed, (_, part)) in request.parts.iter_mut().zip(&stored) {

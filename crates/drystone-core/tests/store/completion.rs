@@ -214,10 +214,19 @@ fn an_announced_checksum_must_be_the_objects() {
     check_refused("ChecksumMismatch", |request| {
         request.checksum = Some(checksum(Algorithm::Crc64Nvme, b"other"));
     });
-    check_refused("ChecksumMismatch", |request| {
-        request.checksum = Some(checksum(Algorithm::Sha256, b"other"));
-    });
-    check_refused("ChecksumTypeMismatch", |request| request.checksum_type = Some(ChecksumType::Composite));
+    for kind in [ChecksumType::Composite, ChecksumType::FullObject] {
+        check_refused("ChecksumTypeMismatch", |request| request.checksum_type = Some(kind));
+    }
+}
+
+#[test]
+fn an_announced_checksum_that_nothing_can_be_compared_with_is_passed_over() {
+    let world = World::new();
+    let (upload, parts, body) = wall(&world);
+    let checksum = Some(checksum(Algorithm::Sha256, b"other"));
+    let outcome = world.try_complete(CompleteUpload { checksum, ..complete(&upload, &parts) }).unwrap();
+    assert_eq!(outcome.checksum.value.algorithm(), Algorithm::Crc64Nvme);
+    assert_eq!(world.get("wall"), body);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use drystone_core::names::{Timestamp, UploadId};
 use drystone_core::uploads::list::{ListUploads, UploadEntry, UploadsFrom};
 
 use crate::listing::{DELIMITERS, KEYS, PREFIXES, rolled};
-use crate::world::{BUCKET, Upload, World, bucket, bytes, create, owner};
+use crate::world::{BUCKET, Upload, World, bucket, bytes, create, owner, refusal};
 use drystone_sim::clock::MORNING;
 
 /// A line of a listing, to compare: a key with the upload's id, or a common prefix.
@@ -129,14 +129,18 @@ fn pages_of_every_size_never_repeat_or_skip() {
 
 #[test]
 fn a_listing_begins_after_any_key_upload_or_prefix() {
-    let (world, uploads) = quarry();
+    let (world, mut uploads) = quarry();
+    // Uploads that are gone mark their places among all others, also among those of other keys.
+    let gone = [71, 30, 0].map(|at| uploads.remove(at));
+    let ids = gone.map(|upload| {
+        world.abort(&upload).unwrap();
+        UploadId::parse(&upload.id).unwrap()
+    });
     let texts = || KEYS.into_iter().chain(["a/b/", "aa", "z", "none/0"]);
-    let ids = [&uploads[0], &uploads[30], &uploads[71]].map(|upload| UploadId::parse(&upload.id).unwrap());
     let mut froms: Vec<UploadsFrom> = Vec::new();
     for text in texts() {
         froms.push(UploadsFrom::AfterKey(text.into()));
         froms.push(UploadsFrom::AfterPrefix(text.into()));
-        // The id need not belong to the key: a marker is a position.
         froms.extend(ids.map(|upload_id| UploadsFrom::AfterUpload { key: text.into(), upload_id }));
     }
     for prefix in PREFIXES {
@@ -146,6 +150,23 @@ fn a_listing_begins_after_any_key_upload_or_prefix() {
                 let (lines, _) = list(&world, prefix, delimiter, from.clone(), 1000);
                 assert_eq!(lines, want, "{prefix:?} {delimiter:?} {from:?}");
             }
+        }
+    }
+}
+
+#[test]
+fn an_upload_in_progress_marks_no_place_among_those_of_another_key() {
+    let (world, uploads) = quarry();
+    let upload_id = UploadId::parse(&uploads[0].id).unwrap();
+    for text in KEYS {
+        let from = UploadsFrom::AfterUpload { key: text.into(), upload_id };
+        let request =
+            ListUploads { bucket: bucket(BUCKET), prefix: String::new(), delimiter: None, from, max: 1 };
+        let listed = world.store.list_uploads(&owner(), &request);
+        if text == uploads[0].key {
+            assert_eq!(listed.unwrap().entries.len(), 1);
+        } else {
+            assert_eq!(refusal(listed), "InvalidArgument", "{text:?}");
         }
     }
 }

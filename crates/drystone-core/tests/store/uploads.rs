@@ -92,14 +92,27 @@ fn a_part_says_what_was_stored() {
 }
 
 #[test]
-fn a_part_has_the_checksum_of_its_upload_even_if_the_client_sends_none() {
+fn a_part_of_a_full_object_has_the_checksum_of_its_upload_even_if_the_client_sends_none() {
     let world = World::new();
-    for algorithm in Algorithm::ALL {
-        let request = CreateUpload { checksum: Some(algorithm), ..create("wall") };
+    for algorithm in [Algorithm::Crc32, Algorithm::Crc32c, Algorithm::Crc64Nvme] {
+        let checksum_type = Some(ChecksumType::FullObject);
+        let request = CreateUpload { checksum: Some(algorithm), checksum_type, ..create("wall") };
         let upload = world.create_upload_with(request);
         assert_eq!(world.part(&upload, 1, b"brick").checksum, checksum(algorithm, b"brick"));
         assert_eq!(world.list_parts(&upload).unwrap().parts[0].checksum, checksum(algorithm, b"brick"));
     }
+}
+
+#[test]
+fn a_part_of_a_composite_upload_must_come_with_its_checksum() {
+    let world = World::new();
+    for algorithm in [Algorithm::Crc32, Algorithm::Crc32c, Algorithm::Sha1, Algorithm::Sha256] {
+        let upload = world.create_upload_with(CreateUpload { checksum: Some(algorithm), ..create("wall") });
+        assert_eq!(refusal(world.try_part(part(&upload, 1, b"brick"))), "InvalidRequest");
+        assert_eq!(world.list_parts(&upload).unwrap().parts.len(), 0);
+    }
+    world.settle();
+    assert_eq!(world.bytes_in_volumes(), 0);
 }
 
 #[test]

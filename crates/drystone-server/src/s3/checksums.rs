@@ -109,7 +109,12 @@ pub(crate) fn of_complete(headers: &HeaderMap) -> Result<Option<(Checksum, Optio
 /// `InvalidRequest` when it is none.
 pub(crate) fn named(headers: &HeaderMap, name: &str) -> Result<Option<Algorithm>, S3Error> {
     let Some(text) = filled(headers, name) else { return Ok(None) };
-    Algorithm::from_name(text.trim()).map(Some).ok_or_else(|| S3Error::request(UNSUPPORTED))
+    Algorithm::from_name(text.trim()).map(Some).ok_or_else(unsupported)
+}
+
+/// The refusal of an algorithm that this server does not know.
+pub(crate) fn unsupported() -> S3Error {
+    S3Error::request(UNSUPPORTED)
 }
 
 /// `x-amz-checksum-type`.

@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use drystone_core::body::BodyError;
+use drystone_core::checksum::ChecksumType;
 use drystone_core::error::Error;
 use drystone_core::meta::door::MetaError;
 use drystone_core::names::{NameError, ObjectKey};
@@ -388,10 +389,14 @@ impl From<Error> for S3Error {
                 "The {} you specified did not match the calculated checksum.",
                 algorithm.name()
             )),
-            Error::ChecksumTypeMismatch(kind) => Self::new(&BAD_DIGEST).saying(format!(
+            Error::PartChecksumMismatch { part, algorithm } => Self::new(&BAD_DIGEST).saying(format!(
+                "The {} you specified for part {part} did not match what we received.",
+                algorithm.name().to_ascii_lowercase()
+            )),
+            Error::ChecksumTypeMismatch(kind) => Self::request(format!(
                 "The upload was created using the {} checksum mode. The complete request must use the same \
                  checksum mode.",
-                kind.name()
+                kind.map_or("null", ChecksumType::name)
             )),
             Error::InvalidArgument { name, value, why } => Self::argument(name, &value, why),
             Error::InvalidRequest(why) => Self::request(why),

@@ -89,7 +89,9 @@ fn every_refusal_of_the_core_has_its_row() {
             &["ClientComputedContentSHA256", "S3ComputedContentSHA256"],
         ),
         (Error::ChecksumMismatch(Algorithm::Sha1), 400, "BadDigest", &[]),
-        (Error::ChecksumTypeMismatch(ChecksumType::Composite), 400, "BadDigest", &[]),
+        (Error::PartChecksumMismatch { part, algorithm: Algorithm::Sha1 }, 400, "BadDigest", &[]),
+        (Error::ChecksumTypeMismatch(Some(ChecksumType::Composite)), 400, "InvalidRequest", &[]),
+        (Error::ChecksumTypeMismatch(None), 400, "InvalidRequest", &[]),
         (
             Error::InvalidArgument { name: "n", value: "v".into(), why: "w".into() },
             400,

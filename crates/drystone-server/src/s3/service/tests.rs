@@ -15,4 +15,5 @@ mod copies;
 mod deletes;
 mod listings;
 mod multipart;
+mod upload_checksums;
 mod upload_listings;

@@ -169,7 +169,8 @@ fn check_count(given: Option<u16>, listed: usize) -> Result<(), S3Error> {
     ))
 }
 
-/// The parts of a `CompleteMultipartUpload` document; an empty body lists none.
+/// The parts of a `CompleteMultipartUpload` document; an empty body lists none. S3's schema wants
+/// at least one part in a document.
 fn read_parts(body: &[u8]) -> Result<Vec<ListedPart>, S3Error> {
     if body.is_empty() {
         return Ok(Vec::new());
@@ -184,7 +185,7 @@ fn read_parts(body: &[u8]) -> Result<Vec<ListedPart>, S3Error> {
         }
     }
     complete.end()?;
-    Ok(parts)
+    if parts.is_empty() { Err(malformed()) } else { Ok(parts) }
 }
 
 fn read_part(complete: &mut Document<'_>) -> Result<ListedPart, S3Error> {
@@ -197,6 +198,8 @@ fn read_part(complete: &mut Document<'_>) -> Result<ListedPart, S3Error> {
                 .into_iter()
                 .find(|algorithm| checksums::element_name(*algorithm) == element)
             {
+                // A checksum that is passed over would be a promise that nobody compares.
+                None if element.starts_with("Checksum") => return Err(checksums::unsupported()),
                 None => complete.skip()?,
                 Some(algorithm) => {
                     let text = complete.text()?;

@@ -33,11 +33,12 @@ pub(crate) fn list_parts(call: &Call<'_>) -> Answer {
 /// Reads `part-number-marker`; no part has a number above 10,000, so larger markers are cut to that.
 fn read_marker(query: &Query<'_>) -> Result<u16, S3Error> {
     let Some(text) = query.filled("part-number-marker") else { return Ok(0) };
-    let marker: Option<u32> = text.parse::<i32>().ok().and_then(|marker| u32::try_from(marker).ok());
-    let marker = marker.ok_or_else(|| {
-        let why = "Argument part-number-marker must be an integer between 0 and 2147483647";
-        S3Error::argument("part-number-marker", text, why)
-    })?;
+    let refuse = |why| S3Error::argument("part-number-marker", text, why);
+    let marker: i32 = text
+        .parse()
+        .map_err(|_| refuse("Provided part-number-marker not an integer or within integer range"))?;
+    let marker = u32::try_from(marker)
+        .map_err(|_| refuse("Argument part-number-marker must be an integer between 0 and 2147483647"))?;
     Ok(u16::try_from(marker).unwrap_or(u16::MAX).min(PartNumber::MAX.get()))
 }
 

@@ -111,7 +111,7 @@ async fn a_wrong_list_is_refused_and_the_upload_stays() {
         .complete("k", &id, &[(2, "\"37b51d194a7513e45b56f6524f2d51f2\"")])
         .await
         .refuses(400, "InvalidPart");
-    world.complete("k", &id, &[]).await.refuses(400, "InvalidRequest");
+    world.complete("k", &id, &[]).await.refuses(400, "MalformedXML");
     send(&[], "").await.refuses(400, "InvalidRequest");
     send(&[], "<Complete").await.refuses(400, "MalformedXML");
     let good = complete_document(&[(2, &last)]);
@@ -178,7 +178,7 @@ async fn checksums_follow_the_upload() {
     );
     let target = format!("/quarry/k?uploadId={id}");
     let wrong = [("x-amz-checksum-type", "FULL_OBJECT")];
-    world.send("POST", &target, &wrong, document.as_bytes()).await.refuses(400, "BadDigest");
+    world.send("POST", &target, &wrong, document.as_bytes()).await.refuses(400, "InvalidRequest");
     let done = world.send("POST", &target, &[], document.as_bytes()).await.is(200);
     assert!(done.element("ChecksumSHA256").ends_with("-1"), "{}", done.text());
     assert_eq!(done.element("ChecksumType"), "COMPOSITE");

@@ -28,12 +28,11 @@ fn lists_of_parts_are_read() {
     );
     assert_eq!(
         read(&complete(
-            "<Part><PartNumber>1</PartNumber><ETag>a</ETag><ChecksumCRC32>y/Q5Jg==</ChecksumCRC32><ChecksumNew>x</ChecksumNew></Part>"
+            "<Part><PartNumber>1</PartNumber><ETag>a</ETag><ChecksumCRC32>y/Q5Jg==</ChecksumCRC32><New>x</New></Part>"
         )),
         Ok(vec![(1, "a".into())])
     );
     assert_eq!(read(""), Ok(vec![]));
-    assert_eq!(read("<CompleteMultipartUpload/>"), Ok(vec![]));
     assert_eq!(read(&complete(&part.repeat(10_000))).map(|parts| parts.len()), Ok(10_000));
 }
 
@@ -41,6 +40,8 @@ fn lists_of_parts_are_read() {
 fn everything_else_is_refused() {
     let cases = [
         ("not xml".to_owned(), "MalformedXML"),
+        ("<CompleteMultipartUpload/>".to_owned(), "MalformedXML"),
+        (complete("<New>x</New>"), "MalformedXML"),
         (complete("<Part/>"), "MalformedXML"),
         (complete("<Part><PartNumber>1</PartNumber></Part>"), "MalformedXML"),
         (complete("<Part><ETag>a</ETag></Part>"), "MalformedXML"),
@@ -52,6 +53,10 @@ fn everything_else_is_refused() {
         (
             complete("<Part><ETag>a</ETag><PartNumber>1</PartNumber><ChecksumCRC32>?</ChecksumCRC32></Part>"),
             "InvalidArgument",
+        ),
+        (
+            complete("<Part><ETag>a</ETag><PartNumber>1</PartNumber><ChecksumNew>x</ChecksumNew></Part>"),
+            "InvalidRequest",
         ),
         (complete(&"<Part><ETag>a</ETag><PartNumber>1</PartNumber></Part>".repeat(10_001)), "MalformedXML"),
     ];
