@@ -13,7 +13,6 @@ ABSENT = {
     "cors": "NoSuchCORSConfiguration",
     "replication": "ReplicationConfigurationNotFoundError",
     "object-lock": "ObjectLockConfigurationNotFoundError",
-    "ownershipControls": "OwnershipControlsNotFoundError",
     "publicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
 }
 EMPTY = {
@@ -44,9 +43,11 @@ def test_the_owner_has_full_control_and_pays(signer, bucket):
     assert acl.text("AccessControlList/Grant/Permission") == "FULL_CONTROL"
     assert acl.text("Owner/ID") == acl.text("AccessControlList/Grant/Grantee/ID")
     assert signer.request("GET", "/bucket", query=[("requestPayment", "")]).text("Payer") == "BucketOwner"
+    controls = signer.request("GET", "/bucket", query=[("ownershipControls", "")])
+    assert controls.text("Rule/ObjectOwnership") == "BucketOwnerEnforced"
 
 
-@pytest.mark.parametrize("resource", [*ABSENT, *EMPTY, "acl", "requestPayment", "location"])
+@pytest.mark.parametrize("resource", [*ABSENT, *EMPTY, "acl", "requestPayment", "ownershipControls", "location"])
 def test_a_bucket_that_is_missing_comes_first(signer, resource):
     signer.request("GET", "/no-such-bucket", query=[(resource, "")]).refused(404, "NoSuchBucket")
 
@@ -85,7 +86,8 @@ def test_locks_and_lists_are_refused_as_in_a_bucket_that_has_none(s3, signer, bu
         ("x-amz-server-side-encryption-customer-algorithm", "AES256", 501, "NotImplemented"),
         ("x-amz-tagging", "a=b", 501, "NotImplemented"),
         ("x-amz-storage-class", "GLACIER", 501, "NotImplemented"),
-        ("x-amz-object-lock-mode", "GOVERNANCE", 400, "InvalidRequest"),
+        ("x-amz-object-lock-mode", "GOVERNANCE", 400, "InvalidArgument"),
+        ("x-amz-object-lock-legal-hold", "ON", 400, "InvalidRequest"),
         ("x-amz-acl", "public-read", 400, "AccessControlListNotSupported"),
         ("x-amz-acl", "everybody", 400, "InvalidArgument"),
         ("x-amz-grant-read", "id=x", 400, "AccessControlListNotSupported"),

@@ -84,7 +84,6 @@ def test_a_clock_that_is_a_quarter_of_an_hour_off_is_refused(signer, stored):
 @pytest.mark.parametrize(
     "value",
     [
-        "AWS4-HMAC-SHA256",
         "AWS4-HMAC-SHA256 Credential=a, SignedHeaders=host, Signature=b",
         "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/s3/aws4_request, Signature=b",
         "AWS4-HMAC-SHA256 SignedHeaders=host, Signature=b",
@@ -93,6 +92,11 @@ def test_a_clock_that_is_a_quarter_of_an_hour_off_is_refused(signer, stored):
 def test_an_authorization_that_is_malformed_says_so(signer, stored, value):
     answer = signer.request("GET", "/bucket/key", alter=lambda headers: headers.update(authorization=value))
     assert (answer.status, answer.code) in ((400, "AuthorizationHeaderMalformed"), (403, "AccessDenied")), answer.body
+
+
+def test_an_authorization_of_one_word_says_so(signer, stored):
+    answer = signer.request("GET", "/bucket/key", alter=lambda headers: headers.update(authorization="AWS4-HMAC-SHA256"))
+    assert answer.refused(400, "InvalidArgument").text("ArgumentName") == "Authorization"
 
 
 def test_other_mechanisms_are_refused(signer, stored):
@@ -229,12 +233,7 @@ def test_chunks_that_are_none_are_refused(s3, signer, stored, framed):
     headers = {"x-amz-decoded-content-length": "5", "content-encoding": "aws-chunked", "x-amz-trailer": "x-amz-checksum-crc32"}
     sent, target = signer.prepare("PUT", "/bucket/key", headers=headers, payload="STREAMING-UNSIGNED-PAYLOAD-TRAILER")
     answer = signer.send("PUT", target, sent, framed)
-    assert answer.status == 400 and answer.code in (
-        "IncompleteBody",
-        "InvalidRequest",
-        "InvalidChunkSizeError",
-        "MalformedTrailerError",
-    ), answer.body
+    answer.refused(400, "IncompleteBody")
     assert read(s3, "bucket") == b"stone"
 
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 
-use crate::checksum::Checksum;
+use crate::checksum::{Algorithm, Checksum};
 
 /// A request body, decoded.
 pub trait Body: Send {
@@ -50,6 +50,9 @@ pub enum BodyError {
     /// The announced trailer is missing, unknown or malformed.
     #[error("the body's trailer is broken: {0}")]
     Trailer(&'static str),
+    /// The announced trailer came with a value that is no checksum of its algorithm.
+    #[error("the body's trailer holds no {} checksum", .0.name())]
+    TrailerValue(Algorithm),
     /// No byte came for too long.
     #[error("no byte of the body arrived for too long")]
     TimedOut,

@@ -35,8 +35,13 @@ pub struct CopySource {
 /// Where the copy's attributes come from.
 #[derive(Clone, Debug)]
 pub enum MetadataDirective {
-    /// From the source.
-    Copy,
+    /// From the source, except for what belongs to one object only.
+    Copy {
+        /// Names that are never copied.
+        but: &'static [&'static str],
+        /// What the request says of these; `None` when it says nothing.
+        own: Option<Attributes>,
+    },
     /// From the request.
     Replace(Attributes),
 }
@@ -56,6 +61,20 @@ pub struct CopyObject {
     pub checksum: Option<Algorithm>,
     /// When to write.
     pub condition: WriteCondition,
+}
+
+impl MetadataDirective {
+    /// The attributes of a copy of an object with the attributes `source`.
+    fn apply(&self, mut source: Attributes) -> Attributes {
+        match self {
+            Self::Replace(attributes) => attributes.clone(),
+            Self::Copy { but, own } => {
+                source.0.retain(|(name, _)| !but.contains(&&**name));
+                source.0.extend(own.iter().flat_map(|own| own.0.iter().cloned()));
+                source
+            }
+        }
+    }
 }
 
 impl CopySource {
@@ -79,7 +98,8 @@ impl Store {
     /// the source keeps being replaced.
     pub async fn copy_object(&self, caller: &Caller, request: CopyObject) -> Result<PutOutcome, Error> {
         let onto_itself = request.source.bucket == request.bucket && request.source.key == request.key;
-        if onto_itself && matches!(request.directive, MetadataDirective::Copy) && request.checksum.is_none() {
+        let same = matches!(request.directive, MetadataDirective::Copy { own: None, .. });
+        if onto_itself && same && request.checksum.is_none() {
             return Err(Error::InvalidRequest(
                 "This copy request is illegal because it is trying to copy an object to itself without changing \
                  the object's metadata, storage class, website redirect location or encryption attributes."
@@ -140,10 +160,7 @@ impl Store {
                 return Ok(None);
             }
             let body = share_body(tx, &source.body)?;
-            let attributes = match &request.directive {
-                MetadataDirective::Copy => source.info.attributes.clone(),
-                MetadataDirective::Replace(attributes) => attributes.clone(),
-            };
+            let attributes = request.directive.apply(source.info.attributes);
             let info = ObjectInfo { modified, attributes, checksum, ..source.info };
             publish(tx, to.id, &request.key, &request.condition, info.clone(), body)?;
             Ok(Some(PutOutcome::from(&info)))

@@ -104,6 +104,26 @@ fn attributes_follow_the_directive() {
 }
 
 #[test]
+fn what_belongs_to_one_object_is_not_copied() {
+    let world = World::new();
+    let of = |pairs: &[(&str, &str)]| Attributes(pairs.iter().map(|&(n, v)| (n.into(), v.into())).collect());
+    let attributes = of(&[("class", "cold"), ("content-type", "text/plain")]);
+    world.try_put(PutObject { attributes, ..put("stone", b"x") }).unwrap();
+    let to = |target: &str, own: Option<Attributes>| {
+        let directive = MetadataDirective::Copy { but: &["class"], own };
+        world.try_copy(CopyObject { directive, ..copy("stone", target) })
+    };
+    to("plain", None).unwrap();
+    assert_eq!(world.head("plain").unwrap().info.attributes, of(&[("content-type", "text/plain")]));
+    assert_eq!(refusal(to("stone", None)), "InvalidRequest");
+    to("stone", Some(of(&[("class", "warm")]))).unwrap();
+    assert_eq!(
+        world.head("stone").unwrap().info.attributes,
+        of(&[("content-type", "text/plain"), ("class", "warm")])
+    );
+}
+
+#[test]
 fn a_copy_overwrites_and_frees_its_target() {
     let world = World::new();
     world.put("stone", &bytes(100_000, 1));

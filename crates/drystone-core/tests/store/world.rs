@@ -374,7 +374,7 @@ pub(crate) fn copy(from: &str, to: &str) -> CopyObject {
         source: source(from),
         bucket: bucket(BUCKET),
         key: key(to),
-        directive: MetadataDirective::Copy,
+        directive: MetadataDirective::Copy { but: &[], own: None },
         checksum: None,
         condition: WriteCondition::None,
     }

@@ -31,7 +31,7 @@ pub use self::announcement::BodyRefusal;
 use self::announcement::{content_md5, decoded_content_length};
 use self::aws_chunked::Decoder;
 pub use self::collect::CollectError;
-pub use self::failure::{code, message, status};
+pub use self::failure::{code, elements, message, status};
 use self::trailer::trailer_announced;
 use super::auth::{Payload, Trailer};
 use crate::deadline::{PATIENCE, Pace};

@@ -9,6 +9,7 @@ use drystone_core::buckets::create::CreateBucket;
 use drystone_core::buckets::head::BucketInfo;
 use drystone_core::buckets::list::ListBuckets;
 use drystone_core::error::Error;
+use drystone_core::names::BucketName;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, LOCATION};
 
@@ -27,6 +28,9 @@ const REGION_DEFAULT: &str = "us-east-1";
 /// The header that tells a client which region a bucket is in.
 pub(crate) const BUCKET_REGION: HeaderName = HeaderName::from_static("x-amz-bucket-region");
 
+/// The header with the bucket's Amazon Resource Name.
+const BUCKET_ARN: HeaderName = HeaderName::from_static("x-amz-bucket-arn");
+
 /// CreateBucket. Creating one's own bucket again succeeds in us-east-1 only, as it does at AWS.
 pub(crate) async fn create_bucket<B>(call: &Call<'_>, sent: Sent<B>) -> Answer
 where
@@ -43,7 +47,13 @@ where
     }
     let mut response = empty(StatusCode::OK);
     set(response.headers_mut(), LOCATION, format!("/{name}"));
+    set(response.headers_mut(), BUCKET_ARN, arn(&name));
     Ok(response)
+}
+
+/// The name that policies know a bucket by.
+fn arn(name: &BucketName) -> String {
+    format!("arn:aws:s3:::{name}")
 }
 
 fn refuse_unbuilt(call: &Call<'_>) -> Result<(), S3Error> {
@@ -97,6 +107,7 @@ pub(crate) fn head_bucket(call: &Call<'_>) -> Answer {
     let info = call.store.head_bucket(&call.caller, &call.bucket()?)?;
     let mut response = empty(StatusCode::OK);
     let headers = response.headers_mut();
+    set(headers, BUCKET_ARN, arn(&info.name));
     set(headers, BUCKET_REGION, region_of(&info, call.region));
     headers.insert("x-amz-access-point-alias", HeaderValue::from_static("false"));
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));

@@ -1,14 +1,12 @@
 //! CopyObject, and the source that it shares with UploadPartCopy.
 
 use drystone_core::names::{BucketName, NameError, ObjectKey};
-use drystone_core::objects::conditions::{ETagMatch, ReadConditions};
 use drystone_core::objects::copy::{CopyObject, CopySource, MetadataDirective};
-use drystone_core::objects::get::{GetObject, Span};
 
 use crate::s3::call::{Answer, Call, document};
 use crate::s3::error::{ACCESS_DENIED, S3Error};
 use crate::s3::get::{Version, check_version_id, no_such_version};
-use crate::s3::headers::{self, STANDARD, STORAGE_CLASS, filled};
+use crate::s3::headers::{self, filled};
 use crate::s3::query::{Plus, decode};
 use crate::s3::xml::writer::Writer;
 use crate::s3::{checksums, conditions};
@@ -19,10 +17,10 @@ const VERSION: &str = "?versionId=";
 /// CopyObject.
 pub(crate) async fn copy_object(call: &Call<'_>) -> Answer {
     let (bucket, key) = (call.bucket()?, call.key()?);
-    let mut source = source(call)?;
+    let source = source(call)?;
     headers::refuse_unbuilt(call.headers())?;
     check_directive(call, "x-amz-tagging-directive", "Unknown tagging directive.")?;
-    let directive = directive(call, &mut source)?;
+    let directive = directive(call)?;
     let checksum = checksums::named(call.headers(), "x-amz-checksum-algorithm")?;
     let condition = conditions::of_write(call.headers())?;
     let request = CopyObject { source, bucket, key, directive, checksum, condition };
@@ -63,9 +61,7 @@ fn parse_source(raw: &str) -> Result<(BucketName, ObjectKey, Option<String>), S3
     };
     let path = decode(path, Plus::IsPlus).ok_or_else(|| refuse("Invalid copy source encoding"))?;
     let path = path.strip_prefix('/').unwrap_or(&path);
-    let (bucket, key) = path.split_once('/').ok_or_else(|| {
-        refuse("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
-    })?;
+    let (bucket, key) = path.split_once('/').ok_or_else(|| refuse("Invalid copy source object key"))?;
     let bucket = BucketName::parse(bucket).map_err(|_| refuse("Invalid copy source bucket name"))?;
     let key = ObjectKey::parse(key).map_err(|error| match error {
         NameError::KeyTooLong { .. } => S3Error::from(error),
@@ -89,30 +85,12 @@ enum Replace {
     No,
 }
 
-/// What the copy keeps. A storage class is never copied: it is the request's, or STANDARD.
-fn directive(call: &Call<'_>, source: &mut CopySource) -> Result<MetadataDirective, S3Error> {
+/// What the copy keeps. A storage class and a redirect are never copied: they are the request's, or none.
+fn directive(call: &Call<'_>) -> Result<MetadataDirective, S3Error> {
     if check_directive(call, "x-amz-metadata-directive", "Unknown metadata directive.")? == Replace::Yes {
         return Ok(MetadataDirective::Replace(headers::attributes(call.headers())?));
     }
-    let Some(class) = headers::storage_class(call.headers())? else { return Ok(MetadataDirective::Copy) };
-    // The source's attributes with another class: the tag that they were read with becomes a
-    // condition, so that attributes and bytes are of one and the same write.
-    let request = GetObject {
-        bucket: source.bucket.clone(),
-        key: source.key.clone(),
-        conditions: ReadConditions::default(),
-        span: Span::Whole,
-    };
-    let info = call.store.head_object(&call.caller, &request)?.info;
-    if source.conditions.if_match.is_none() {
-        source.conditions.if_match = Some(ETagMatch::OneOf(vec![info.etag.to_string()]));
-    }
-    let mut attributes = info.attributes;
-    attributes.0.retain(|(name, _)| &**name != STORAGE_CLASS);
-    if &*class != STANDARD {
-        attributes.0.push((STORAGE_CLASS.into(), class));
-    }
-    Ok(MetadataDirective::Replace(attributes))
+    Ok(MetadataDirective::Copy { but: &headers::NEVER_COPIED, own: headers::never_copied(call.headers())? })
 }
 
 #[cfg(test)]

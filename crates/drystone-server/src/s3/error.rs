@@ -107,8 +107,6 @@ codes! {
         "The lifecycle configuration does not exist";
     NO_SUCH_OBJECT_LOCK = "ObjectLockConfigurationNotFoundError", NOT_FOUND,
         "Object Lock configuration does not exist for this bucket";
-    NO_SUCH_OWNERSHIP = "OwnershipControlsNotFoundError", NOT_FOUND,
-        "The bucket ownership controls were not found";
     NO_SUCH_PUBLIC_ACCESS_BLOCK = "NoSuchPublicAccessBlockConfiguration", NOT_FOUND,
         "The public access block configuration was not found";
     NO_SUCH_REPLICATION = "ReplicationConfigurationNotFoundError", NOT_FOUND,
@@ -316,12 +314,13 @@ impl From<NameError> for S3Error {
 impl From<BodyError> for S3Error {
     fn from(error: BodyError) -> Self {
         Self::foreign(body::code(&error), body::status(&error), body::message(&error))
+            .with_all(body::elements(&error))
     }
 }
 
 impl From<BodyRefusal> for S3Error {
     fn from(refusal: BodyRefusal) -> Self {
-        Self::foreign(refusal.code(), refusal.status(), refusal.to_string())
+        Self::foreign(refusal.code(), refusal.status(), refusal.to_string()).with_all(refusal.elements())
     }
 }
 

@@ -12,7 +12,8 @@ use http::HeaderMap;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 
 use crate::s3::error::{
-    ACL_NOT_SUPPORTED, INVALID_REDIRECT_LOCATION, INVALID_STORAGE_CLASS, METADATA_TOO_LARGE, S3Error,
+    ACL_NOT_SUPPORTED, INVALID_ARGUMENT, INVALID_REDIRECT_LOCATION, INVALID_STORAGE_CLASS,
+    METADATA_TOO_LARGE, S3Error,
 };
 
 /// What an object without a Content-Type is.
@@ -21,6 +22,10 @@ pub(crate) const CONTENT_TYPE_DEFAULT: &str = "binary/octet-stream";
 pub(crate) const STORAGE_CLASS: &str = "x-amz-storage-class";
 /// The storage class of objects that name none.
 pub(crate) const STANDARD: &str = "STANDARD";
+
+/// Attributes that belong to one object and do not go with its copies.
+/// Source: Amazon S3 API Reference, "CopyObject".
+pub(crate) const NEVER_COPIED: [&str; 2] = [STORAGE_CLASS, REDIRECT];
 
 const USER_PREFIX: &str = "x-amz-meta-";
 const REDIRECT: &str = "x-amz-website-redirect-location";
@@ -109,6 +114,26 @@ pub(crate) fn attributes(headers: &HeaderMap) -> Result<Attributes, S3Error> {
     Ok(Attributes(kept))
 }
 
+/// What the request of a copy says of [`NEVER_COPIED`]; `None` when it says nothing.
+///
+/// # Errors
+/// `InvalidStorageClass`, `InvalidRedirectLocation`, and `NotImplemented` for archives.
+pub(crate) fn never_copied(headers: &HeaderMap) -> Result<Option<Attributes>, S3Error> {
+    check_redirect(headers)?;
+    let (class, redirect) = (storage_class(headers)?, filled(headers, REDIRECT));
+    if class.is_none() && redirect.is_none() {
+        return Ok(None);
+    }
+    let mut kept = Vec::new();
+    if let Some(class) = class.filter(|class| &**class != STANDARD) {
+        keep(&mut kept, STORAGE_CLASS, &class);
+    }
+    if let Some(to) = redirect {
+        keep(&mut kept, REDIRECT, &to);
+    }
+    Ok(Some(Attributes(kept)))
+}
+
 fn keep(kept: &mut Vec<(Box<str>, Box<str>)>, name: &str, value: &str) {
     if !value.trim().is_empty() && !kept.iter().any(|(n, _)| &**n == name) {
         kept.push((name.into(), value.into()));
@@ -180,11 +205,23 @@ pub(crate) fn refuse_unbuilt(headers: &HeaderMap) -> Result<(), S3Error> {
         {
             return Err(S3Error::header_not_built(name));
         }
-        if rest.starts_with("object-lock-") {
-            return Err(S3Error::request("Bucket is missing Object Lock Configuration"));
-        }
     }
+    refuse_lock(headers)?;
     check_acl(headers)
+}
+
+/// Refuses a lock on an object: no bucket has object lock.
+fn refuse_lock(headers: &HeaderMap) -> Result<(), S3Error> {
+    const MODE: &str = "x-amz-object-lock-mode";
+    const UNTIL: &str = "x-amz-object-lock-retain-until-date";
+    let missing = match (headers.contains_key(MODE), headers.contains_key(UNTIL)) {
+        (true, false) => UNTIL,
+        (false, true) => MODE,
+        (false, false) if !headers.contains_key("x-amz-object-lock-legal-hold") => return Ok(()),
+        _ => return Err(S3Error::request("Bucket is missing ObjectLockConfiguration")),
+    };
+    let why = format!("{UNTIL} and {MODE} must both be supplied");
+    Err(S3Error::new(&INVALID_ARGUMENT).saying(why).with("ArgumentName", missing))
 }
 
 /// Lets through the access control lists that change nothing, and refuses all others.
@@ -297,7 +334,9 @@ mod tests {
             ("x-amz-tagging", b"a=b", "NotImplemented"),
             ("x-amz-server-side-encryption", b"AES256", "NotImplemented"),
             ("x-amz-server-side-encryption-customer-key", b"k", "NotImplemented"),
-            ("x-amz-object-lock-mode", b"GOVERNANCE", "InvalidRequest"),
+            ("x-amz-object-lock-mode", b"GOVERNANCE", "InvalidArgument"),
+            ("x-amz-object-lock-retain-until-date", b"2040-01-01T00:00:00Z", "InvalidArgument"),
+            ("x-amz-object-lock-legal-hold", b"ON", "InvalidRequest"),
             ("x-amz-acl", b"public-read", "AccessControlListNotSupported"),
             ("x-amz-acl", b"everybody", "InvalidArgument"),
             ("x-amz-grant-read", b"id=x", "AccessControlListNotSupported"),

@@ -404,8 +404,8 @@ pub(crate) enum Source {
 /// Finds the operation.
 ///
 /// # Errors
-/// `MethodNotAllowed`; `InvalidArgument` for two sub-resources at once and for half of a part's
-/// address; `InvalidRequest` for listings below a key.
+/// `MethodNotAllowed`; `InvalidArgument` for two sub-resources at once and for a part without its
+/// upload; `InvalidRequest` for listings below a key.
 pub(crate) fn find(
     method: &Method,
     level: Level,
@@ -427,11 +427,9 @@ pub(crate) fn find(
         (None, _) => return plain(method, level, query, source),
     };
     match (found.operation(method), found.parameter) {
-        (Some(Operation::UploadPart), _) if !query.has("partNumber") => Err(S3Error::argument(
-            "uploadId",
-            query.get("uploadId").unwrap_or_default(),
-            "This operation does not accept uploadId without partNumber",
-        )),
+        (Some(Operation::UploadPart), _) if !query.has("partNumber") => {
+            Err(S3Error::method(method, "UPLOAD", "GET, POST, DELETE"))
+        }
         (Some(Operation::UploadPart), _) if source == Source::Copy => Ok(Operation::UploadPartCopy),
         (Some(operation), _) => Ok(operation),
         (None, "uploads") if *method == Method::GET => {
@@ -524,7 +522,7 @@ mod tests {
             ("PUT", Object, "retention", Ok("PutObjectRetention")),
             ("PUT", Object, "partNumber=1&uploadId=x", Ok("UploadPart")),
             ("PUT", Object, "partNumber=1", Err("InvalidArgument")),
-            ("PUT", Object, "uploadId=x", Err("InvalidArgument")),
+            ("PUT", Object, "uploadId=x", Err("MethodNotAllowed")),
             ("DELETE", Object, "", Ok("DeleteObject")),
             ("DELETE", Object, "versionId=null", Ok("DeleteObject")),
             ("DELETE", Object, "uploadId=x", Ok("AbortMultipartUpload")),

@@ -2,6 +2,7 @@
 //!
 //! The path is percent-decoded exactly once and taken literally: `//`, `.` and `..` are parts of
 //! keys. A server that normalises paths, or decodes twice, authorises one key and touches another.
+//! Keys whose `..` lead out of the bucket are refused, so that nobody else can normalise them either.
 //!
 //! Source: Amazon S3 User Guide, "Virtual hosting of general purpose buckets".
 
@@ -10,9 +11,12 @@ use std::borrow::Cow;
 use http::request::Parts;
 use http::{Method, Uri};
 
-use crate::s3::error::{INVALID_URI, S3Error};
+use crate::s3::error::{BAD_REQUEST, INVALID_URI, S3Error};
+use crate::s3::headers::filled;
 use crate::s3::operation::{self, Level, Operation, Source};
 use crate::s3::query::{Plus, Query, decode};
+
+const COPY_SOURCE: &str = "x-amz-copy-source";
 
 /// How hosts name buckets.
 #[derive(Debug, Default)]
@@ -49,7 +53,7 @@ impl Addressing {
     /// Understands where a request goes.
     ///
     /// # Errors
-    /// `InvalidURI`.
+    /// `InvalidURI`; `BadRequest` for a key that leads out of its bucket.
     pub(crate) fn route<'r>(&self, host: Option<&str>, uri: &'r Uri) -> Result<Route<'r>, S3Error> {
         Ok(Route { target: self.target(host, uri.path())?, query: Query::parse(uri.query())? })
     }
@@ -59,6 +63,7 @@ impl Addressing {
         let path = path.strip_prefix('/').unwrap_or(path);
         if let Some(bucket) = host.and_then(|host| self.bucket_of(host)) {
             let key = decode(path, Plus::IsPlus).ok_or_else(invalid)?;
+            check_stays_inside(&key)?;
             return Ok(Target {
                 bucket: Some(Cow::Owned(bucket)),
                 key: Some(key).filter(|key| !key.is_empty()),
@@ -70,6 +75,7 @@ impl Addressing {
         let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
         let bucket = decode(bucket, Plus::IsPlus).ok_or_else(invalid)?;
         let key = decode(key, Plus::IsPlus).ok_or_else(invalid)?;
+        check_stays_inside(&key)?;
         Ok(Target { bucket: Some(bucket), key: Some(key).filter(|key| !key.is_empty()) })
     }
 
@@ -91,12 +97,52 @@ impl Route<'_> {
     /// Finds the operation.
     ///
     /// # Errors
-    /// As [`operation::find`].
+    /// As [`operation::find`]; `InvalidArgument` for the source of a copy where nothing is copied.
     pub(crate) fn operation(&self, head: &Parts) -> Result<Operation, S3Error> {
-        let copies = head.method == Method::PUT && head.headers.contains_key("x-amz-copy-source");
+        let from = filled(&head.headers, COPY_SOURCE);
+        if let Some(from) = &from {
+            check_may_copy(&head.method, &self.query, from)?;
+        }
+        let copies = head.method == Method::PUT && head.headers.contains_key(COPY_SOURCE);
         let source = if copies { Source::Copy } else { Source::Body };
         operation::find(&head.method, self.target.level(), &self.query, source)
     }
+}
+
+/// Refuses a source where nothing is copied, as S3 does: whoever sends one expects a copy.
+fn check_may_copy(method: &Method, query: &Query<'_>, from: &str) -> Result<(), S3Error> {
+    match *method {
+        Method::PUT => Ok(()),
+        Method::POST if !query.has("uploadId") => Ok(()),
+        _ => Err(S3Error::argument(
+            COPY_SOURCE,
+            from,
+            "You can only specify a copy source header for copy requests.",
+        )),
+    }
+}
+
+/// Refuses a key whose `..` lead out of its bucket, as S3 does.
+///
+/// Here such a key would be a name like any other. But a client that writes keys as paths would write
+/// it outside the folder that it was told to, and whatever stands before a server may walk the path.
+/// Source: Amazon S3 User Guide, "Naming Amazon S3 objects", relative path elements.
+fn check_stays_inside(key: &str) -> Result<(), S3Error> {
+    let mut depth = 0_usize;
+    for element in key.split('/') {
+        match element {
+            "." => {}
+            ".." => depth = depth.checked_sub(1).ok_or_else(outside)?,
+            _ => depth += 1,
+        }
+    }
+    Ok(())
+}
+
+fn outside() -> S3Error {
+    S3Error::new(&BAD_REQUEST).saying(
+        "The key leads out of its bucket: it has more .. elements than elements before them. Remove them.",
+    )
 }
 
 impl Target<'_> {
@@ -149,8 +195,19 @@ mod tests {
             ("/bucket/a/b/", is("bucket", "a/b/")),
             ("/bucket//", is("bucket", "/")),
             ("/bucket//a//b", is("bucket", "/a//b")),
-            ("/bucket/../x/./y", is("bucket", "../x/./y")),
-            ("/bucket/..%2fx", is("bucket", "../x")),
+            ("/bucket/a/../x/./y", is("bucket", "a/../x/./y")),
+            ("/bucket/a/..%2fx", is("bucket", "a/../x")),
+            ("/bucket/a/b/../../x", is("bucket", "a/b/../../x")),
+            ("/bucket/./x", is("bucket", "./x")),
+            ("/bucket//../x", is("bucket", "/../x")),
+            ("/bucket/...", is("bucket", "...")),
+            ("/bucket/..", None),
+            ("/bucket/../x", None),
+            ("/bucket/..%2fx", None),
+            ("/bucket/%2e%2e/x", None),
+            ("/bucket/./../x", None),
+            ("/bucket/a/../../b", None),
+            ("/bucket/a/../../b/c/d", None),
             ("/bucket/a%2Fb", is("bucket", "a/b")),
             ("/bucket/a%252Fb", is("bucket", "a%2Fb")),
             ("/bucket/a+b%20c", is("bucket", "a+b c")),

@@ -27,7 +27,7 @@ use crate::listen::{Arriving, Peer, Transport};
 use crate::metrics::{Metrics, RequestRecord};
 use crate::request_id::{RequestId, RequestIds};
 use crate::response_body::ResponseBody;
-use crate::s3::auth::Authenticator;
+use crate::s3::auth::{AuthError, Authenticator};
 use crate::s3::buckets::BUCKET_REGION;
 use crate::s3::call::{Answer, Call, Sent};
 use crate::s3::error::{ACCESS_DENIED, ACCESS_FORBIDDEN, Asked, BAD_REQUEST, S3Error};
@@ -225,7 +225,16 @@ impl S3 {
         }
 
         let now = self.clock.now();
-        let signer = self.authenticator.authenticate(&head, now)?;
+        let signer = match self.authenticator.authenticate(&head, now) {
+            Ok(signer) => signer,
+            Err(refusal) => {
+                // What S3 has no operation for cannot be signed either, so it is refused as that.
+                if refusal == AuthError::Anonymous {
+                    operation?;
+                }
+                return Err(refusal.into());
+            }
+        };
         if hoist(&mut head, &route.query) {
             operation = route.operation(&head);
         }
@@ -371,8 +380,12 @@ fn refuse_preflight(head: &Parts, target: &Target<'_>) -> S3Error {
         Some(method @ ("GET" | "PUT" | "POST" | "DELETE" | "HEAD")) => {
             S3Error::new(&ACCESS_FORBIDDEN).with("Method", method).with("ResourceType", target.level().name())
         }
-        other => S3Error::new(&BAD_REQUEST)
-            .saying(format!("Invalid Access-Control-Request-Method: {}", other.unwrap_or("null"))),
+        None => S3Error::new(&ACCESS_FORBIDDEN)
+            .with("Method", Method::OPTIONS.as_str())
+            .with("ResourceType", target.level().name()),
+        Some(other) => {
+            S3Error::new(&BAD_REQUEST).saying(format!("Invalid Access-Control-Request-Method: {other}"))
+        }
     }
 }
 

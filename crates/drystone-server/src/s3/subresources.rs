@@ -16,8 +16,8 @@ use crate::response_body::ResponseBody;
 use crate::s3::call::{Answer, Call, Sent, document, empty};
 use crate::s3::error::{
     ACL_NOT_SUPPORTED, Code, INVALID_BUCKET_STATE, NO_SUCH_BUCKET_POLICY, NO_SUCH_CONFIGURATION,
-    NO_SUCH_CORS, NO_SUCH_ENCRYPTION, NO_SUCH_OBJECT_LOCK, NO_SUCH_OWNERSHIP, NO_SUCH_PUBLIC_ACCESS_BLOCK,
-    NO_SUCH_REPLICATION, NO_SUCH_TAG_SET, NO_SUCH_WEBSITE, S3Error,
+    NO_SUCH_CORS, NO_SUCH_ENCRYPTION, NO_SUCH_OBJECT_LOCK, NO_SUCH_PUBLIC_ACCESS_BLOCK, NO_SUCH_REPLICATION,
+    NO_SUCH_TAG_SET, NO_SUCH_WEBSITE, S3Error,
 };
 use crate::s3::get::check_version;
 use crate::s3::headers::{check_acl, filled};
@@ -60,7 +60,7 @@ pub(crate) fn read(call: &Call<'_>, setting: Setting) -> Answer {
         Setting::Cors => absent(&NO_SUCH_CORS),
         Setting::Encryption => absent(&NO_SUCH_ENCRYPTION),
         Setting::ObjectLock => absent(&NO_SUCH_OBJECT_LOCK),
-        Setting::Ownership => absent(&NO_SUCH_OWNERSHIP),
+        Setting::Ownership => Ok(ownership()),
         Setting::Policy | Setting::PolicyStatus => absent(&NO_SUCH_BUCKET_POLICY),
         Setting::PublicAccessBlock => absent(&NO_SUCH_PUBLIC_ACCESS_BLOCK),
         Setting::Replication => absent(&NO_SUCH_REPLICATION),
@@ -173,6 +173,14 @@ fn blank(root: &'static str) -> Response<ResponseBody> {
 fn tagging() -> Response<ResponseBody> {
     let mut xml = Writer::new("Tagging");
     xml.within("TagSet", |_| {});
+    document(xml)
+}
+
+/// Access control lists are disabled, as they are in a new bucket of S3: a client that asks whether it
+/// may send one must not be told that nobody said.
+fn ownership() -> Response<ResponseBody> {
+    let mut xml = Writer::new("OwnershipControls");
+    xml.within("Rule", |xml| xml.value("ObjectOwnership", "BucketOwnerEnforced"));
     document(xml)
 }
 

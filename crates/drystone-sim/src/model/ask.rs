@@ -169,7 +169,7 @@ impl Request {
                     source: source(from),
                     bucket: bucket(to.0),
                     key: key(to.1),
-                    directive: MetadataDirective::Copy,
+                    directive: MetadataDirective::Copy { but: &[], own: None },
                     checksum: None,
                     condition: write(when),
                 };

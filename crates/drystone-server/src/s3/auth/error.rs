@@ -27,9 +27,12 @@ pub enum AuthError {
     /// The request is signed with SigV4A, or its chunks are.
     #[error("{0} signatures are not implemented; sign with AWS4-HMAC-SHA256")]
     SignatureV4a(&'static str),
-    /// The Authorization header has a scheme that S3 does not know.
+    /// The Authorization header is one word.
+    #[error("Authorization header is invalid -- one and only one ' ' (space) required")]
+    NoScheme,
+    /// The Authorization header has this scheme, which S3 does not know.
     #[error("Unsupported Authorization Type")]
-    UnsupportedAuthorization,
+    UnsupportedAuthorization(String),
     /// The Authorization header cannot be read or names the wrong service.
     #[error("The authorization header is malformed; {0}")]
     HeaderMalformed(String),
@@ -137,9 +140,10 @@ impl AuthError {
             | Self::Expired { .. }
             | Self::NotYetValid
             | Self::HeadersNotSigned(_) => "AccessDenied",
-            Self::SeveralMechanisms | Self::UnsupportedAuthorization | Self::InvalidContentSha256(_) => {
-                "InvalidArgument"
-            }
+            Self::SeveralMechanisms
+            | Self::NoScheme
+            | Self::UnsupportedAuthorization(_)
+            | Self::InvalidContentSha256(_) => "InvalidArgument",
             Self::SignatureV2 | Self::MissingContentSha256 | Self::RepeatedHeader(_) => "InvalidRequest",
             Self::SignatureV4a(_) => "NotImplemented",
             Self::HeaderMalformed(_) | Self::HeaderRegion { .. } => "AuthorizationHeaderMalformed",
@@ -170,8 +174,12 @@ impl AuthError {
     /// The elements that S3 adds to `<Error>` for this refusal: name and text, not yet escaped.
     pub fn elements(&self) -> Vec<(&'static str, String)> {
         match self {
-            Self::SeveralMechanisms | Self::UnsupportedAuthorization => {
+            Self::SeveralMechanisms | Self::NoScheme => {
                 vec![("ArgumentName", "Authorization".to_owned())]
+            }
+            // What follows the scheme may be a secret.
+            Self::UnsupportedAuthorization(scheme) => {
+                vec![("ArgumentName", "Authorization".to_owned()), ("ArgumentValue", scheme.clone())]
             }
             Self::HeaderRegion { expected, .. } | Self::QueryRegion { expected, .. } => {
                 vec![("Region", expected.clone())]

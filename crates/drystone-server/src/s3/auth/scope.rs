@@ -79,7 +79,7 @@ impl<'a> Credential<'a> {
     ) -> Result<(), AuthError> {
         if self.terminator != TERMINATOR {
             return Err(mechanism.malformed(&format!(
-                "incorrect terminator \"{}\". This endpoint uses \"{TERMINATOR}\".",
+                "incorrect terminal \"{}\". This endpoint uses \"{TERMINATOR}\".",
                 self.terminator
             )));
         }
@@ -95,6 +95,12 @@ impl<'a> Credential<'a> {
                 Mechanism::Header => AuthError::HeaderRegion { given, expected },
                 Mechanism::Query => AuthError::QueryRegion { given, expected },
             });
+        }
+        if self.day.len() != 8 || !self.day.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(mechanism.malformed(&format!(
+                "incorrect date format \"{}\". This date in the credential must be in the format \"yyyyMMdd\".",
+                self.day
+            )));
         }
         if self.day.as_bytes() != date.day() {
             return Err(mechanism.malformed(&format!(
@@ -133,13 +139,14 @@ mod tests {
             ("AKID", "mal-formed"),
             ("20130524/us-east-1/s3/aws4_request", "mal-formed"),
             ("/20130524/us-east-1/s3/aws4_request", "mal-formed"),
-            ("AKID/20130524/us-east-1/s3/aws5_request", "terminator"),
+            ("AKID/20130524/us-east-1/s3/aws5_request", "incorrect terminal \"aws5_request\""),
             ("AKID/20130524/us-east-1/iam/aws4_request", "service"),
             ("AKID/20130524/us-east-2/s3/aws4_request", "expecting 'us-east-1'"),
             ("AKID/20130524/US-EAST-1/s3/aws4_request", "expecting 'us-east-1'"),
             ("AKID/20130524//s3/aws4_request", "expecting 'us-east-1'"),
             ("AKID/20130525/us-east-1/s3/aws4_request", "credential date"),
-            ("AKID//us-east-1/s3/aws4_request", "credential date"),
+            ("AKID//us-east-1/s3/aws4_request", "incorrect date format"),
+            ("AKID/2013-5-4/us-east-1/s3/aws4_request", "incorrect date format"),
         ] {
             let refusal = check(credential).expect_err(credential);
             assert!(refusal.contains(reason), "{credential}: {refusal}");

@@ -13,15 +13,15 @@ pub enum BodyRefusal {
     /// Nothing says how long the body is.
     #[error("You must provide the Content-Length HTTP header.")]
     MissingContentLength,
-    /// `x-amz-decoded-content-length` is no number, or more than the whole encoded body has.
+    /// `x-amz-decoded-content-length` is more than the whole encoded body has.
     #[error(
-        "The value of x-amz-decoded-content-length does not fit the request; send the length of the data \
-         without its framing."
+        "You did not provide the number of bytes specified by the x-amz-decoded-content-length HTTP header; \
+         send the length of the data without its framing."
     )]
     DecodedContentLength,
-    /// `Content-MD5` is not the base64 of 16 bytes.
+    /// `Content-MD5`, which this is, is not the base64 of 16 bytes.
     #[error("The Content-MD5 you specified was invalid.")]
-    InvalidDigest,
+    InvalidDigest(String),
     /// `x-amz-trailer` names something that cannot follow a body.
     #[error("The value specified in the x-amz-trailer header is not supported")]
     UnsupportedTrailer,
@@ -35,10 +35,17 @@ impl BodyRefusal {
     pub fn code(&self) -> &'static str {
         match self {
             Self::MissingContentLength => "MissingContentLength",
-            Self::InvalidDigest => "InvalidDigest",
-            Self::DecodedContentLength | Self::UnsupportedTrailer | Self::NoPlaceForTrailer => {
-                "InvalidRequest"
-            }
+            Self::InvalidDigest(_) => "InvalidDigest",
+            Self::DecodedContentLength => "IncompleteBody",
+            Self::UnsupportedTrailer | Self::NoPlaceForTrailer => "InvalidRequest",
+        }
+    }
+
+    /// The elements that S3 adds to `<Error>`: name and text, not yet escaped.
+    pub fn elements(&self) -> Vec<(&'static str, String)> {
+        match self {
+            Self::InvalidDigest(given) => vec![("Content-MD5", given.clone())],
+            _ => Vec::new(),
         }
     }
 
@@ -73,14 +80,17 @@ impl BodyRefusal {
 pub(super) fn decoded_content_length(headers: &HeaderMap) -> Result<u64, BodyRefusal> {
     let value = headers.get("x-amz-decoded-content-length").ok_or(BodyRefusal::MissingContentLength)?;
     let digits = value.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-    digits.and_then(|text| text.parse().ok()).ok_or(BodyRefusal::DecodedContentLength)
+    // What is no number gives no length; S3 does not tell the two apart.
+    digits.and_then(|text| text.parse().ok()).ok_or(BodyRefusal::MissingContentLength)
 }
 
 /// `Content-MD5`: the base64 of 16 bytes (RFC 1864).
 pub(super) fn content_md5(headers: &HeaderMap) -> Result<Option<[u8; 16]>, BodyRefusal> {
     let Some(value) = headers.get("content-md5") else { return Ok(None) };
     let digest = STANDARD.decode(value.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
-    digest.map(Some).ok_or(BodyRefusal::InvalidDigest)
+    digest
+        .map(Some)
+        .ok_or_else(|| BodyRefusal::InvalidDigest(String::from_utf8_lossy(value.as_bytes()).into()))
 }
 
 #[cfg(test)]
@@ -102,7 +112,7 @@ mod tests {
         assert_eq!(parse("0"), Ok(0));
         assert_eq!(parse("18446744073709551615"), Ok(u64::MAX));
         for bad in ["", "-1", "+1", "1.0", "0x1", "18446744073709551616", "1 1", "\u{661}"] {
-            assert_eq!(parse(bad), Err(BodyRefusal::DecodedContentLength), "{bad}");
+            assert_eq!(parse(bad), Err(BodyRefusal::MissingContentLength), "{bad}");
         }
         assert_eq!(decoded_content_length(&HeaderMap::new()), Err(BodyRefusal::MissingContentLength));
     }
@@ -118,7 +128,7 @@ mod tests {
             "d41d8cd98f00b204e9800998ecf8427e",
             "AA==",
         ] {
-            assert_eq!(parse(bad), Err(BodyRefusal::InvalidDigest), "{bad}");
+            assert_eq!(parse(bad), Err(BodyRefusal::InvalidDigest(bad.into())), "{bad}");
         }
         assert_eq!(content_md5(&HeaderMap::new()), Ok(None));
     }

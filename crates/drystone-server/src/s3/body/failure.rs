@@ -6,9 +6,9 @@ use http::StatusCode;
 /// S3's error code for a broken body.
 pub fn code(error: &BodyError) -> &'static str {
     match error {
-        BodyError::Incomplete { .. } | BodyError::TooLong { .. } => "IncompleteBody",
+        BodyError::Incomplete { .. } | BodyError::TooLong { .. } | BodyError::Framing(_) => "IncompleteBody",
         BodyError::Signature => "SignatureDoesNotMatch",
-        BodyError::Framing(_) => "InvalidRequest",
+        BodyError::TrailerValue(_) => "InvalidRequest",
         BodyError::Trailer(_) => "MalformedTrailerError",
         BodyError::TimedOut | BodyError::Connection(_) => "RequestTimeout",
     }
@@ -38,10 +38,25 @@ pub fn message(error: &BodyError) -> String {
             "The request contained trailing data that was not well-formed or did not conform to our published \
              schema: {reason}."
         ),
+        BodyError::TrailerValue(algorithm) => format!(
+            "Value for x-amz-checksum-{} trailing header is invalid.",
+            algorithm.name().to_ascii_lowercase()
+        ),
         BodyError::TimedOut | BodyError::Connection(_) => {
             "Your socket connection to the server was not read from or written to within the timeout period. \
              Idle connections will be closed."
                 .to_owned()
         }
+    }
+}
+
+/// The elements that S3 adds to `<Error>`: name and text.
+pub fn elements(error: &BodyError) -> Vec<(&'static str, String)> {
+    match error {
+        BodyError::Incomplete { received, announced } => vec![
+            ("NumberBytesExpected", announced.to_string()),
+            ("NumberBytesProvided", received.to_string()),
+        ],
+        _ => Vec::new(),
     }
 }

@@ -7,8 +7,10 @@ async fn a_bucket_lives_and_goes() {
     let world = World::empty();
     let created = world.put("/quarry", b"").await.is(200);
     assert_eq!(created.header("location"), "/quarry");
+    assert_eq!(created.header("x-amz-bucket-arn"), "arn:aws:s3:::quarry");
     let head = world.send("HEAD", "/quarry", &[], b"").await.is(200);
     assert_eq!(head.header("x-amz-bucket-region"), "us-east-1");
+    assert_eq!(head.header("x-amz-bucket-arn"), "arn:aws:s3:::quarry");
     world.put("/quarry/k", b"x").await.is(200);
     world.delete("/quarry").await.refuses(409, "BucketNotEmpty");
     world.delete("/quarry/k").await.is(204);

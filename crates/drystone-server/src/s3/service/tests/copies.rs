@@ -33,6 +33,8 @@ async fn a_copy_keeps_or_replaces_what_is_known_of_its_source() {
         ("text/y", "2", None)
     );
 
+    assert_eq!(copy.maybe("x-amz-storage-class"), None);
+
     let class = [("x-amz-copy-source", "quarry/from%20here"), ("x-amz-storage-class", "GLACIER_IR")];
     world.send("PUT", "/quarry/to", &class, b"").await.is(200);
     let copy = world.get("/quarry/to").await.is(200);
@@ -48,6 +50,28 @@ async fn a_copy_onto_itself_must_change_something() {
     world.send("PUT", "/quarry/k", &[source, ("x-amz-metadata-directive", "REPLACE")], b"").await.is(200);
     world.send("PUT", "/quarry/k", &[source, ("x-amz-storage-class", "STANDARD_IA")], b"").await.is(200);
     assert_eq!(world.get("/quarry/k").await.is(200).text(), "body");
+}
+
+#[tokio::test]
+async fn a_storage_class_and_a_redirect_are_never_copied() {
+    let world = World::new().await;
+    let headers = [("x-amz-website-redirect-location", "/there"), ("x-amz-storage-class", "ONEZONE_IA")];
+    world.send("PUT", "/quarry/k", &headers, b"body").await.is(200);
+    let source = ("x-amz-copy-source", "quarry/k");
+    let shown = async |target: &str| {
+        let head = world.send("HEAD", target, &[], b"").await.is(200);
+        [&"x-amz-website-redirect-location", &"x-amz-storage-class"]
+            .map(|name| head.maybe(name).map(str::to_owned))
+    };
+    world.send("PUT", "/quarry/to", &[source], b"").await.is(200);
+    assert_eq!(shown("/quarry/to").await, [None, None]);
+    // Setting either, even to what it is, is a change for a copy onto itself.
+    world.send("PUT", "/quarry/k", &[source, headers[0]], b"").await.is(200);
+    assert_eq!(shown("/quarry/k").await, [Some("/there".into()), None]);
+    world.send("PUT", "/quarry/k", &[source, headers[1]], b"").await.is(200);
+    assert_eq!(shown("/quarry/k").await, [None, Some("ONEZONE_IA".into())]);
+    let nowhere = ("x-amz-website-redirect-location", "ftp://there");
+    world.send("PUT", "/quarry/to", &[source, nowhere], b"").await.refuses(400, "InvalidRedirectLocation");
 }
 
 #[tokio::test]

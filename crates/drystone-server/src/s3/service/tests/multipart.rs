@@ -85,7 +85,7 @@ async fn part_numbers_are_strict() {
     world.upload_part("k", &id, 1, b"x").await;
     world.upload_part("k", &id, 10_000, b"y").await;
     world.put("/quarry/k?partNumber=1", b"x").await.refuses(400, "InvalidArgument");
-    world.put(&format!("/quarry/k?uploadId={id}"), b"x").await.refuses(400, "InvalidArgument");
+    world.put(&format!("/quarry/k?uploadId={id}"), b"x").await.refuses(405, "MethodNotAllowed");
     world.get("/quarry/k").await.refuses(404, "NoSuchKey");
 }
 

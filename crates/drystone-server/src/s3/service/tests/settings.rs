@@ -15,7 +15,6 @@ async fn settings_that_were_never_set_are_not_found() {
         ("cors", "NoSuchCORSConfiguration"),
         ("replication", "ReplicationConfigurationNotFoundError"),
         ("object-lock", "ObjectLockConfigurationNotFoundError"),
-        ("ownershipControls", "OwnershipControlsNotFoundError"),
         ("publicAccessBlock", "NoSuchPublicAccessBlockConfiguration"),
         ("analytics=&id=x", "NoSuchConfiguration"),
     ] {
@@ -40,6 +39,7 @@ async fn settings_with_a_default_show_it() {
         ("accelerate", "<AccelerateConfiguration "),
         ("notification", "<NotificationConfiguration "),
         ("requestPayment", "<Payer>BucketOwner</Payer>"),
+        ("ownershipControls", "<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>"),
         ("analytics", "<IsTruncated>false</IsTruncated>"),
         ("inventory", "<ListInventoryConfigurationsResult "),
         ("metrics", "<ListMetricsConfigurationsResult "),

@@ -36,9 +36,14 @@ async fn nothing_is_done_without_a_signature() {
             let head =
                 Request::builder().method(&method).uri(target).header("host", "localhost").body(()).unwrap();
             let reply = world.answer(head.into_parts().0, b"").await;
-            // The signature of a form is in its body, which is not read: forms are not built.
-            match (&method, target) {
-                (&Method::POST, "/quarry") => reply.refuses(501, "NotImplemented"),
+            match (method.as_str(), target) {
+                // The signature of a form is in its body, which is not read: forms are not built.
+                ("POST", "/quarry") => reply.refuses(501, "NotImplemented"),
+                // What S3 has no operation for cannot be signed either.
+                ("GET", "/quarry/key?uploads") => reply.refuses(400, "InvalidRequest"),
+                ("PUT" | "DELETE", "/" | "/quarry/key?uploads")
+                | ("POST", "/" | "/quarry/key" | "/quarry?policy" | "/nowhere/x")
+                | ("PATCH", _) => reply.refuses(405, "MethodNotAllowed"),
                 _ => reply.refuses(403, "AccessDenied"),
             };
         }
@@ -100,6 +105,11 @@ async fn what_is_not_built_says_so_by_name() {
         let reply = world.send(method, target, &[], b"").await.refuses(501, "NotImplemented");
         assert_eq!(reply.element("Message"), format!("{name} is not implemented"));
     }
+    let reply = world.send("PUT", "/quarry/k?uploadId=x", &[], b"").await.refuses(405, "MethodNotAllowed");
+    assert_eq!(
+        (reply.element("ResourceType"), reply.header("allow")),
+        ("UPLOAD".into(), "GET, POST, DELETE")
+    );
     let reply = world.send("POST", "/quarry/k", &[], b"").await.refuses(405, "MethodNotAllowed");
     assert_eq!((reply.element("Method"), reply.element("ResourceType")), ("POST".into(), "OBJECT".into()));
     assert_eq!(reply.header("allow"), "GET, HEAD, PUT, DELETE");
@@ -114,12 +124,36 @@ async fn what_is_not_built_says_so_by_name() {
 }
 
 #[tokio::test]
+async fn a_source_where_nothing_is_copied_is_refused() {
+    let world = World::new().await;
+    world.put("/quarry/k", b"kept").await.is(200);
+    let source = [("x-amz-copy-source", "quarry/k")];
+    for (method, target) in [
+        ("GET", "/quarry"),
+        ("GET", "/quarry/k"),
+        ("DELETE", "/quarry"),
+        ("DELETE", "/quarry/k"),
+        ("POST", "/quarry/k?uploadId=x"),
+    ] {
+        let reply = world.send(method, target, &source, b"").await.refuses(400, "InvalidArgument");
+        assert_eq!(reply.element("ArgumentName"), "x-amz-copy-source");
+        assert_eq!(reply.element("ArgumentValue"), "quarry/k");
+    }
+    world.send("HEAD", "/quarry/k", &source, b"").await.is(400);
+    assert_eq!(world.get("/quarry/k").await.is(200).text(), "kept");
+}
+
+#[tokio::test]
 async fn an_uri_that_cannot_be_read_is_refused() {
     let world = World::new().await;
     for target in ["/quarry/%ff", "/quarry/%zz", "/quarry?prefix=%ff"] {
         let head =
             Request::builder().uri(target).header("host", "localhost").body(()).unwrap().into_parts().0;
         world.answer(head, b"").await.refuses(400, "InvalidURI");
+    }
+    for target in ["/quarry/../x", "/quarry/a/..%2F..%2Fx"] {
+        world.put(target, b"x").await.refuses(400, "BadRequest");
+        world.get(target).await.refuses(400, "BadRequest");
     }
     world.get("/Not_A_Bucket/k").await.refuses(400, "InvalidBucketName");
     world.get(&format!("/quarry/{}", "k".repeat(1_025))).await.refuses(400, "KeyTooLongError");
@@ -138,7 +172,9 @@ async fn browsers_are_told_that_other_origins_may_not_ask() {
     };
     let origin = ("origin", "https://example.test");
     ask(&[]).await.refuses(400, "BadRequest");
-    ask(&[origin]).await.refuses(400, "BadRequest");
+    let reply = ask(&[origin]).await.refuses(403, "AccessForbidden");
+    assert_eq!(reply.element("Method"), "OPTIONS");
+    ask(&[origin, ("access-control-request-method", "PATCH")]).await.refuses(400, "BadRequest");
     let reply =
         ask(&[origin, ("access-control-request-method", "PUT")]).await.refuses(403, "AccessForbidden");
     assert_eq!((reply.element("Method"), reply.element("ResourceType")), ("PUT".into(), "OBJECT".into()));
