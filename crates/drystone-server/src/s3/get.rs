@@ -22,7 +22,7 @@ use crate::response_body::{BoxError, ResponseBody};
 use crate::s3::call::{Answer, Call, set, set_etag};
 use crate::s3::dates::{HttpDate, parse_date};
 use crate::s3::error::{NO_SUCH_VERSION, S3Error};
-use crate::s3::headers::{filled, text_of, write_attributes};
+use crate::s3::headers::{filled, text_of, value_of, write_attributes};
 use crate::s3::query::Query;
 use crate::s3::xml::reader::parse_number;
 use crate::s3::{checksums, conditions, ranges};
@@ -240,8 +240,9 @@ fn override_headers(headers: &mut HeaderMap, query: &Query<'_>) -> Result<(), S3
     }
     for (parameter, name) in OVERRIDES {
         if let Some(value) = query.filled(parameter) {
-            let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| {
-                S3Error::argument(parameter, value, "The value holds characters that a header cannot carry")
+            let value = value_of(value).ok_or_else(|| {
+                let why = "Header value cannot be represented using ISO-8859-1.";
+                S3Error::argument(parameter, value, why)
             })?;
             headers.insert(name, value);
         }

@@ -1,5 +1,7 @@
 //! GetObject and HeadObject: ranges, parts, conditions, versions, overrides.
 
+use http::HeaderValue;
+
 use super::world::{PART, World};
 
 async fn hundred() -> (World, String) {
@@ -174,5 +176,12 @@ async fn the_query_overrides_headers() {
             assert_eq!(reply.header(header), "a b");
         }
     }
-    world.get("/quarry/k?response-content-type=a%0D%0Ab").await.refuses(400, "InvalidArgument");
+    // Headers go out in ISO 8859-1, which has an é and no dash.
+    let reply = world.get("/quarry/k?response-content-disposition=%C3%A9").await.is(200);
+    assert_eq!(reply.headers.get("content-disposition").map(HeaderValue::as_bytes), Some(&b"\xe9"[..]));
+    for bad in ["%E2%80%94", "a%0D%0Ab"] {
+        let target = format!("/quarry/k?response-content-type={bad}");
+        let refused = world.get(&target).await.refuses(400, "InvalidArgument");
+        assert_eq!(refused.element("ArgumentName"), "response-content-type");
+    }
 }
