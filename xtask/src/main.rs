@@ -20,6 +20,8 @@ mod packages;
 
 mod blackbox;
 
+mod fuzz;
+
 mod plan;
 
 mod bench;
@@ -43,6 +45,8 @@ usage: cargo xtask COMMAND
                                --fast leaves out whatever needs packages or the release binary
                                --long lets the suites that can do more do it: for a night
                                --only runs one stage and what it needs; `--only list` prints their names
+  fuzz [--reduce NAME]         builds the targets in `fuzz/` and runs each for a while
+                               --reduce adds what was found on this machine to the corpus in the repository, reduced
   bench [ARGUMENTS]            the load generator against a server of its own or any other: `bench --help`
   bench --pieces [ARGUMENTS]   the pieces, each alone, measured by criterion";
 
@@ -65,7 +69,17 @@ fn run() -> Result<bool> {
         "check" if rest.is_empty() => plan::run(&Plan::check()),
         "tidy" if rest.is_empty() => tidy::run(),
         "test" => plan::run(&Plan::test(rest)?),
+        "fuzz" => fuzz_command(rest),
         "bench" => bench::run(rest),
         _ => bail!("unknown command `{}`\n{USAGE}", arguments.join(" ")),
+    }
+}
+
+/// What the stage `fuzz` runs, and what one does with a corpus by hand.
+fn fuzz_command(arguments: &[String]) -> Result<bool> {
+    match arguments {
+        [] => fuzz::run().map(|()| true),
+        [option, name] if option == "--reduce" => fuzz::reduce(name).map(|()| true),
+        _ => bail!("`fuzz` knows --reduce NAME\n{USAGE}"),
     }
 }

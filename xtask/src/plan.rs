@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::check::cargo;
 use crate::stage::{self, Outcome, Unit};
-use crate::{blackbox, check, packages, summary, tidy};
+use crate::{blackbox, check, fuzz, packages, summary, tidy};
 
 /// One stage of a run.
 struct Stage {
@@ -81,6 +81,7 @@ const STAGES: &[Stage] = &[
         minutes: 5,
         work: Work::Check(blackbox::bench_smoke),
     },
+    Stage { name: "fuzz", needs: &[], fast: Speed::Full, minutes: 15, work: Work::Check(fuzz::stage) },
     Stage {
         name: "behaviour",
         needs: &["packages", "build"],

@@ -273,7 +273,11 @@ impl ETag {
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
         let (hex, parts) = match text.split_once('-') {
-            Some((hex, parts)) => (hex, parts.parse().ok().filter(|&n| n > 0)?),
+            // One tag has one text: no sign, no zero before the number.
+            Some((hex, parts)) if parts.starts_with(|first| matches!(first, '1'..='9')) => {
+                (hex, parts.parse().ok()?)
+            }
+            Some(_) => return None,
             None => (text, 0),
         };
         let hex: &[u8; 32] = hex.as_bytes().try_into().ok()?;
@@ -354,7 +358,15 @@ mod tests {
         let tag = ETag { md5: *b"0123456789abcdef", parts: 12 };
         assert_eq!(ETag::parse(&tag.to_string()), Some(tag));
         assert_eq!(ETag::parse(&format!("\"{tag}\"")), Some(tag));
-        for bad in ["", "\"\"", "xyz", "30313233343536373839616263646566-0", "é".repeat(16).as_str()] {
+        for bad in [
+            "",
+            "\"\"",
+            "xyz",
+            "30313233343536373839616263646566-0",
+            "30313233343536373839616263646566-+2",
+            "30313233343536373839616263646566-02",
+            "é".repeat(16).as_str(),
+        ] {
             assert_eq!(ETag::parse(bad), None, "{bad}");
         }
     }

@@ -28,3 +28,5 @@ mod headers;
 mod checksums;
 mod dates;
 mod xml;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;

@@ -5,7 +5,8 @@
 //! backend must pass; [`hesitant`] are doors that make everyone wait; [`amnesia`] are doors over a simulated
 //! disk that forgets what was not synced and fails when told; [`model`] is S3 in a few maps; [`site`] is a
 //! store on such a disk with the model beside it; [`disk`] mounts small real file systems to fill and to cut
-//! off from power; [`effort`] says how much a run does.
+//! off from power; [`effort`] says how much a run does; [`records`] takes any bytes for rows, and
+//! [`operations`] for a sequence on a site.
 
 pub mod wait;
 pub mod task;
@@ -17,3 +18,5 @@ pub mod site;
 pub mod effort;
 pub mod doors;
 pub mod disk;
+pub mod records;
+pub mod operations;

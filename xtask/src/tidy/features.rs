@@ -3,12 +3,17 @@
 //! The product must hold neither. One rule reads the manifests, so that no default and no dependency turns such a
 //! feature on; the other asks cargo what the product is built with, which is what counts in the end.
 
+use std::path::Path;
+
 use crate::check::cargo;
 use crate::repository::Text;
 use crate::tidy::Finding;
 
 /// Features that no manifest turns on.
-const TEST_ONLY: &[&str] = &["planted", "shuttle"];
+const TEST_ONLY: &[&str] = &["planted", "shuttle", "fuzzing"];
+
+/// The manifest of a program that is a test as a whole, and asks for what it drives.
+const FUZZER: &str = "fuzz/Cargo.toml";
 
 /// How cargo is asked for the features of every package in the product.
 const RESOLVE: &[&str] = &[
@@ -27,7 +32,9 @@ const RESOLVE: &[&str] = &[
 /// No default feature, no other feature and no dependency turns on what only tests need.
 pub(crate) fn no_manifest_turns_on_what_tests_need(texts: &[Text]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for text in texts.iter().filter(|text| text.path.ends_with("Cargo.toml")) {
+    for text in
+        texts.iter().filter(|text| text.path.ends_with("Cargo.toml") && text.path != Path::new(FUZZER))
+    {
         let mut table = "";
         for (at, line) in text.text.lines().enumerate() {
             if let Some(name) = line.strip_prefix('[') {

@@ -58,7 +58,7 @@ pub struct CompleteUpload {
 }
 
 /// A part as the client lists it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedPart {
     /// Its number.
     pub part: PartNumber,

@@ -11,7 +11,7 @@
 //! Without it, everything behind this door is public.
 
 pub(crate) mod hex;
-mod uri;
+pub(super) mod uri;
 mod date;
 mod error;
 mod scope;
@@ -23,7 +23,7 @@ mod claim;
 mod header;
 mod presigned;
 mod canonical;
-#[cfg(test)]
+#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) mod signer;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -79,7 +79,7 @@ fn refuse_unbuilt(call: &Call<'_>) -> Result<(), S3Error> {
 }
 
 /// The `LocationConstraint` of a CreateBucketConfiguration; an empty body has none.
-fn read_configuration(body: &[u8]) -> Result<Option<String>, S3Error> {
+pub(crate) fn read_configuration(body: &[u8]) -> Result<Option<String>, S3Error> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(None);
     }

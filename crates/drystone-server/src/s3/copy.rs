@@ -53,7 +53,7 @@ pub(crate) fn source(call: &Call<'_>) -> Result<CopySource, S3Error> {
     Ok(CopySource { bucket, key, conditions: conditions::of_copy_source(call.headers(), call.now) })
 }
 
-fn parse_source(raw: &str) -> Result<(BucketName, ObjectKey, Option<String>), S3Error> {
+pub(crate) fn parse_source(raw: &str) -> Result<(BucketName, ObjectKey, Option<String>), S3Error> {
     let refuse = |why: &'static str| S3Error::argument(COPY_SOURCE, raw, why);
     let (path, version) = match raw.split_once(VERSION) {
         Some((path, version)) => (path, Some(version.to_owned())),

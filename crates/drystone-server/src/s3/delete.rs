@@ -97,18 +97,19 @@ fn check_integrity_is_asked_for(call: &Call<'_>) -> Result<(), S3Error> {
 }
 
 /// The `Delete` document.
-struct Request {
-    quiet: bool,
-    wishes: Vec<Item>,
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    pub(crate) quiet: bool,
+    pub(crate) wishes: Vec<Item>,
 }
 
 /// One `Object` of the document.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Item {
-    key: String,
-    version: Option<String>,
-    etag: Option<String>,
-    unbuilt: Option<&'static str>,
+pub(crate) struct Item {
+    pub(crate) key: String,
+    pub(crate) version: Option<String>,
+    pub(crate) etag: Option<String>,
+    pub(crate) unbuilt: Option<&'static str>,
 }
 
 /// One object to answer for.
@@ -129,7 +130,7 @@ enum Verdict {
 }
 
 impl Request {
-    fn read(body: &[u8]) -> Result<Self, S3Error> {
+    pub(crate) fn read(body: &[u8]) -> Result<Self, S3Error> {
         let mut delete = Document::open(body, "Delete")?;
         let mut request = Self { quiet: false, wishes: Vec::new() };
         while let Some(name) = delete.child()? {

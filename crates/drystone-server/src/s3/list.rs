@@ -266,7 +266,7 @@ fn listed(call: &Call<'_>, xml: Writer) -> http::Response<crate::response_body::
 
 /// A token: the kind of its position, its name, and a check over both. The check keeps damaged
 /// tokens from being taken for positions; a token is no secret, because a start-after can say the same.
-fn token_of(last: &ListEntry) -> String {
+pub(crate) fn token_of(last: &ListEntry) -> String {
     let mut token = match last {
         ListEntry::Object(_) => vec![b'k'],
         ListEntry::Prefix(_) => vec![b'p'],
@@ -276,7 +276,7 @@ fn token_of(last: &ListEntry) -> String {
     BASE64.encode(token)
 }
 
-fn read_token(token: &str) -> Result<From, S3Error> {
+pub(crate) fn read_token(token: &str) -> Result<From, S3Error> {
     let read = || {
         let bytes = BASE64.decode(token).ok()?;
         let (position, check) = bytes.split_last_chunk::<8>()?;

@@ -105,7 +105,7 @@ where
 }
 
 /// Whether an AccessControlPolicy has one grant, of everything, to the account `id`.
-fn gives_all_to(id: &str, body: &[u8]) -> Result<bool, S3Error> {
+pub(crate) fn gives_all_to(id: &str, body: &[u8]) -> Result<bool, S3Error> {
     let mut policy = Document::open(body, "AccessControlPolicy")?;
     let (mut grants, mut ours) = (0, 0);
     while let Some(name) = policy.child()? {

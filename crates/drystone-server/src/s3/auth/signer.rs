@@ -12,6 +12,7 @@ pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 /// The access key of AWS's published examples.
 pub(crate) const KEY: &str = "AKIAIOSFODNN7EXAMPLE";
 /// The day of AWS's published examples.
+#[cfg(test)]
 pub(crate) const DAY: &str = "20130524";
 /// The instant of AWS's published examples.
 pub(crate) const DATE: &str = "20130524T000000Z";
@@ -133,6 +134,7 @@ impl Signing<'_> {
     }
 
     /// A presigned request that lives for a day.
+    #[cfg(test)]
     pub(crate) fn query(&self) -> Parts {
         let headers = self.headers(&[("host", "localhost")]);
         let names = headers.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join("%3B");

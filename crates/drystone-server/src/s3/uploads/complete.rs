@@ -171,7 +171,7 @@ fn check_count(given: Option<u16>, listed: usize) -> Result<(), S3Error> {
 
 /// The parts of a `CompleteMultipartUpload` document; an empty body lists none. S3's schema wants
 /// at least one part in a document.
-fn read_parts(body: &[u8]) -> Result<Vec<ListedPart>, S3Error> {
+pub(crate) fn read_parts(body: &[u8]) -> Result<Vec<ListedPart>, S3Error> {
     if body.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,0 +1,4 @@
+//! Feeds [`drystone_server::s3::fuzzing::requests`].
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| drystone_server::s3::fuzzing::requests(data));
