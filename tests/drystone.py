@@ -75,7 +75,7 @@ class Server:
 
     def _try_start(self):
         self.port, self.admin_port = free_ports()
-        self.process = launch(self.command(), self.log, self._environment())
+        self.process = self._launch(self.command())
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -87,6 +87,9 @@ class Server:
             pause()
         self.kill()
         raise AssertionError(f"drystone was not ready within {START_SECONDS} s\n{self.log_text()[-4000:]}")
+
+    def _launch(self, command, **options):
+        return launch(command, self.log, self._environment(), **options)
 
     def command(self):
         where = ["--memory"] if self.in_memory else ["--data", str(self.data)]
@@ -233,11 +236,13 @@ class Server:
         return report
 
 
-def launch(command, log, environment):
+def launch(command, log, environment, **options):
     """Starts a command whose output goes to `log`, and which the kernel kills when this process ends."""
     command = ["setpriv", "--pdeathsig", "KILL", *command]
     with log.open("ab") as output:
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd=log.parent)
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=environment, cwd=log.parent, **options
+        )
 
 
 def clean_environment():
@@ -261,7 +266,7 @@ def is_alarming(line):
 
 def pause():
     """The step of a poll."""
-    threading.Event().wait(0.01)
+    threading.Event().wait(0.005)
 
 
 def within(seconds, condition, complaint=lambda: "it did not happen"):

@@ -1,0 +1,47 @@
+"""Stores in the states that tests begin with, each as the image of a disk."""
+
+from client import connected
+from drystone import MIB, Server, within
+from multipart import pattern
+from operations import OPERATIONS, prepare
+from scene import Run
+from signed import Signer
+from watch import FREEZE, GO, WatchedServer
+
+
+def blank(disk):
+    """A file system with nothing on it."""
+    return disk.image
+
+
+def stopped(disk):
+    """A prepared store whose server was stopped in order."""
+    disk.mount()
+    server = Server(disk.folder, data=disk.path / "data").start()
+    with connected(server) as client:
+        prepare(client)
+    server.finish()
+    disk.unmount()
+    return disk.image
+
+
+def crashed(disk):
+    """A prepared store whose server died with a part half received, and with freed bytes not given back yet."""
+    stopped(disk)
+    disk.mount()
+    server = WatchedServer(disk.folder, data=disk.path / "data").start()
+    with connected(server) as client:
+        upload = client.upload_of("alpha", "open")
+    query = [("partNumber", "9"), ("uploadId", upload)]
+    baseline = server.disk_use()
+    with Signer(server).open("PUT", "/alpha/open", query=query, headers={"content-length": str(8 * MIB)}) as connection:
+        connection.sendall(pattern(3 * MIB))
+        within(5, lambda: server.disk_use() >= baseline + 2 * MIB)
+        # The next body that is freed is on the list, and no longer named, when the process ends.
+        server.watch.arm(lambda call: FREEZE if call.name == "fallocate" else GO)
+        run = Run(OPERATIONS["delete large"], server)
+        assert server.watch.wait_for(lambda: server.watch.frozen, 10), "nothing is freed"
+        server.kill()
+    run.finish()
+    disk.unmount()
+    return disk.image
