@@ -1,11 +1,9 @@
 """One operation on one file system: run once to its end, then crashed at each of its steps."""
 
 import os
-import random
 import signal
 import threading
 import time
-import zlib
 from dataclasses import dataclass, field
 
 from client import LOST, connected
@@ -26,8 +24,6 @@ KILLED, CUT, CUT_AFTER_JOURNAL, CUT_AFTER_SOME_SYNCS = MODES = [
 READY_SECONDS = 2
 # What one request takes at most on a slow machine.
 WORK_SECONDS = 20
-# What a request takes that another one does not hold up.
-BESIDE_SECONDS = 0.4
 
 # The point after the last system call.
 END = "end"
@@ -165,29 +161,20 @@ class Scene:
         server.watch.wait_for(lambda: server.watch.frozen, WORK_SECONDS)
         return server, None, server.watch.frozen
 
-    # The crash, and what must be true after it.
-
-    def crash(self, server, mode, seed):
-        """Ends the frozen server in one of the ways, and brings the disk back."""
-        if mode == KILLED:
-            server.kill()
-            return
-        if mode == CUT_AFTER_SOME_SYNCS:
-            self.disk.sync_some(random.Random(zlib.crc32(seed.encode())))
-        self.disk.cut_power(LOG_FIRST if mode == CUT_AFTER_JOURNAL else AT_ONCE)
-        server.kill()
-        self.disk.restart()
+    # What must be true after the crash.
 
     def check(self, complaint):
         """Starts the server again; `complaint(view)` says what is wrong with what it shows. Returns everything that is wrong."""
         server = Server(self.disk.folder, data=self.disk.path / "data")
         server.log.unlink(missing_ok=True)
-        begun = time.monotonic()
-        server.start()
-        ready = time.monotonic() - begun
+        wrong, begun = "", time.monotonic()
         try:
+            server.start()
+            ready = time.monotonic() - begun
+            if ready > READY_SECONDS:
+                wrong += f"it was ready after {ready:.1f} s; "
             with connected(server) as client:
-                wrong = complaint(client.look())
+                wrong += complaint(client.look())
             report = server.finish()
             owned = report["live_bytes"] + report["in_progress_bytes"] + report["reclaimable_bytes"]
             if owned != (taken := volume_bytes(server.data)):
@@ -199,13 +186,23 @@ class Scene:
             if taken := volume_bytes(server.data):
                 wrong += f"; the volumes take {taken} bytes of nothing: {report}"
         except AssertionError as error:
-            wrong = f"{error}"
+            wrong += str(error)
         finally:
             if server.is_running:
                 server.kill()
-        if ready > READY_SECONDS:
-            wrong += f"; it was ready after {ready:.1f} s"
         return wrong + (f"\n{server.log_text()[-1500:]}" if wrong else "")
+
+
+def crash(disk, server, mode, chance):
+    """Ends a server that stands still in one of the ways, and brings the disk back."""
+    if mode == KILLED:
+        server.kill()
+        return
+    if mode == CUT_AFTER_SOME_SYNCS:
+        disk.sync_some(chance)
+    disk.cut_power(LOG_FIRST if mode == CUT_AFTER_JOURNAL else AT_ONCE)
+    server.kill()
+    disk.restart()
 
 
 def volume_bytes(data):

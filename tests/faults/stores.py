@@ -45,3 +45,15 @@ def crashed(disk):
     run.finish()
     disk.unmount()
     return disk.image
+
+
+def with_tables(disk):
+    """A prepared store with rows and small bodies in the engine's tables too."""
+    stopped(disk)
+    disk.mount()
+    server = Server(disk.folder, data=disk.path / "data").start()
+    with connected(server) as client:
+        OPERATIONS["write metadata to tables"].run(client, [])
+    server.finish()
+    disk.unmount()
+    return disk.image

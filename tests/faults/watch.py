@@ -1,7 +1,7 @@
 """Sees every system call of a server that changes its data directory before it happens, and decides what becomes of it.
 
 The kernel asks through a seccomp listener, so neither the server nor a library has to be changed, and raw system calls
-are seen too. A rule lets a call happen, fails it with an error, holds it, or freezes the whole process just before it.
+are seen too. A rule lets a call happen, fails it with an error, or freezes the whole process just before it.
 """
 
 import collections
@@ -79,7 +79,7 @@ SEND = 3 << 30 | ANSWER.size << 16 | 0x21 << 8 | 1
 CONTINUE = 1
 
 # What a rule may answer, beside the number of an error.
-GO, HOLD, FREEZE = "go", "hold", "freeze"
+GO, FREEZE = "go", "freeze"
 
 # A call comes this long after the one before it at most, while anything is still going on.
 QUIET_SECONDS = 0.03
@@ -111,6 +111,22 @@ def kind_of(path):
     return re.sub(r"[0-9a-f]{16}|(?<=\.tmp)\w+|\d+", "*", path)
 
 
+def stop_still(pid):
+    """Stops a process, and returns when none of its threads runs: each is stopped, or in a call that it will not leave."""
+    # To each thread: the one that the kernel chooses may be waiting in a call that only a fatal signal ends.
+    for task in os.listdir(f"/proc/{pid}/task"):
+        LIBC.syscall(TGKILL, pid, int(task), signal.SIGSTOP)
+    within(5, lambda: stands_still(pid), lambda: "the process does not stop")
+
+
+def stands_still(pid):
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            if (task / "stat").read_text().rpartition(")")[2].split()[0] not in "TtDZX":
+                return False
+    return True
+
+
 class Watch:
     """What the process does to its data directory, and the thread that answers the kernel."""
 
@@ -118,7 +134,7 @@ class Watch:
         self.listener, self.pid, self.data = listener, pid, os.path.realpath(data)
         self.names = {number: entry[0] for number, entry in (CHANGES | READS).items()}
         self.changed = threading.Condition()
-        self.stopping, self.frozen, self.ended, self.held = False, False, False, []
+        self.stopping, self.frozen, self.ended = False, False, False
         self.arm(rule)
         self.thread = threading.Thread(target=self._answer, daemon=True)
         self.thread.start()
@@ -145,21 +161,10 @@ class Watch:
     def freeze(self):
         """Stops the whole process where it is; it can only be killed then."""
         self.stopping = True
-        # To each thread: the one that the kernel chooses may be waiting in a call that only a fatal signal ends.
-        for task in os.listdir(f"/proc/{self.pid}/task"):
-            LIBC.syscall(TGKILL, self.pid, int(task), signal.SIGSTOP)
-        within(5, self._stands_still, lambda: "the process does not stop")
+        stop_still(self.pid)
         with self.changed:
             self.frozen = True
             self.changed.notify_all()
-
-    def _stands_still(self):
-        """Whether no thread runs: each is stopped, or in a system call that it will not come back from."""
-        for task in Path(f"/proc/{self.pid}/task").iterdir():
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                if (task / "stat").read_text().rpartition(")")[2].split()[0] not in "TtDZX":
-                    return False
-        return True
 
     def close(self):
         """After the process has ended."""
@@ -207,8 +212,6 @@ class Watch:
                 self.changed.notify_all()
         if verdict == FREEZE:
             self.freeze()
-        elif verdict == HOLD:
-            self.held.append(token)
         elif verdict == GO:
             self._send(ANSWER.pack(token, 0, 0, CONTINUE))
         else:

@@ -58,3 +58,13 @@ pub(crate) fn suite(name: &str) -> Vec<Command> {
     command.env("DRYSTONE_JAVA_SDK", packages::java_sdk());
     vec![command]
 }
+
+/// The suite in `tests/faults`, whole: it fails when it tried less than it has to.
+pub(crate) fn faults() -> Vec<Command> {
+    let mut commands = suite("faults");
+    for command in &mut commands {
+        // Its tests differ much in length, so a worker that has nothing left takes over from the other.
+        command.args(["--dist", "worksteal"]).env("DRYSTONE_FAULTS", "whole");
+    }
+    commands
+}

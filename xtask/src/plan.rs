@@ -96,6 +96,13 @@ const STAGES: &[Stage] = &[
         minutes: 20,
         work: Work::Tests(|| blackbox::suite("clients")),
     },
+    Stage {
+        name: "faults",
+        needs: &["packages", "build"],
+        fast: Speed::Full,
+        minutes: 30,
+        work: Work::Tests(blackbox::faults),
+    },
 ];
 
 /// The stages of `cargo xtask check`.

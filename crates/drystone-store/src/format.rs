@@ -15,6 +15,7 @@ use rustix::fs::{FlockOperation, Mode, flock};
 use rustix::process::umask;
 
 use crate::durable;
+use crate::meta::Inventory;
 
 /// Why a data directory was not opened. Nothing was changed, unless an input or output error says so.
 #[derive(Debug, thiserror::Error)]
@@ -87,11 +88,12 @@ pub(crate) fn failed<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(io
 /// Version of the data directory that this program writes and reads.
 const FORMAT_VERSION: u32 = 1;
 /// Version of the clean-stop marker.
-const CLEAN_VERSION: u32 = 1;
+const CLEAN_VERSION: u32 = 2;
 
 const FORMAT: &str = "FORMAT";
 const LOCK: &str = "LOCK";
 const CLEAN: &str = "CLEAN";
+const META: &str = "meta";
 
 /// What may lie in a directory that is about to become a data directory: what a file system makes by
 /// itself, and what a process leaves behind that ended while it made one.
@@ -147,7 +149,17 @@ impl Directory {
 
     /// The folder of the metadata engine.
     pub(crate) fn meta(&self) -> PathBuf {
-        self.path.join("meta")
+        self.path.join(META)
+    }
+
+    /// Refuses a directory that has volumes and no metadata: to begin with none would forget every object,
+    /// and the recovery would then give back the bytes of all.
+    pub(crate) fn expect_meta(&self, volumes: &[u64]) -> Result<(), OpenError> {
+        let path = self.meta();
+        if volumes.is_empty() || path.is_dir() {
+            return Ok(());
+        }
+        Err(OpenError::Damaged { path, why: "it is missing, but there are volumes".into() })
     }
 
     /// The folder of the volumes.
@@ -163,9 +175,26 @@ impl Directory {
     fn is_clean(&self) -> Result<bool, OpenError> {
         let path = self.path.join(CLEAN);
         let Some(sheet) = Sheet::read(&path)? else { return Ok(false) };
+        if sheet.expect("clean", 1, &path).is_ok() {
+            // It does not name the metadata's files.
+            return Ok(false);
+        }
         sheet.expect("clean", CLEAN_VERSION, &path)?;
         // The marker of another directory, copied here with other files, says nothing about this one.
-        Ok(sheet.field("installation", &path)? == self.installation)
+        if sheet.field("installation", &path)? != self.installation {
+            return Ok(false);
+        }
+        let folder = self.meta();
+        let before = Inventory::of(
+            sheet
+                .fields()
+                .filter_map(|(name, what)| Some((name.strip_prefix(META)?.strip_prefix('/')?, what))),
+        );
+        let now = Inventory::take(&folder).map_err(failed("looking at the files of", &folder))?;
+        match now.change_since(&before) {
+            None => Ok(true),
+            Some((file, why)) => Err(OpenError::Damaged { path: folder.join(file), why }),
+        }
     }
 
     /// From here on a crash leaves traces: takes the clean-stop marker away.
@@ -174,9 +203,13 @@ impl Directory {
         durable::remove(&path).map_err(failed("removing", &path))
     }
 
-    /// Everything is finished and synced: writes the clean-stop marker.
+    /// Everything is finished and synced, and nobody uses the metadata's folder: writes the clean-stop
+    /// marker, which says what is in that folder.
     pub(crate) fn mark_clean(&self) -> io::Result<()> {
-        let sheet = Sheet::new("clean", CLEAN_VERSION).with("installation", &self.installation);
+        let mut sheet = Sheet::new("clean", CLEAN_VERSION).with("installation", &self.installation);
+        for (file, what) in Inventory::take(&self.meta())?.iter() {
+            sheet = sheet.with(&format!("{META}/{file}"), what);
+        }
         durable::replace_private(&self.path.join(CLEAN), &sheet.to_bytes())
     }
 }
@@ -256,8 +289,9 @@ pub(crate) struct Sheet {
     fields: Vec<(String, String)>,
 }
 
-/// Longest sheet that is read, in bytes: those of this program have less than 200.
-const SHEET_BYTES_MAX: u64 = 4096;
+/// Longest sheet that is read, in bytes: `CLEAN` has some 50 for each table of the engine, of which there is one
+/// for each 8 MiB of metadata.
+const SHEET_BYTES_MAX: u64 = 1024 * 1024;
 
 impl Sheet {
     pub(crate) fn new(kind: &str, version: u32) -> Self {
@@ -315,6 +349,11 @@ impl Sheet {
         }
         let why = format!("it is \"{} {}\" instead of \"{kind} {version}\"", self.kind, self.version);
         Err(OpenError::Damaged { path: path.to_owned(), why })
+    }
+
+    /// All fields: their names and values.
+    fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The value of the field `name`.

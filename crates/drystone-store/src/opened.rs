@@ -86,6 +86,7 @@ pub fn open(options: OpenOptions) -> Result<Opened, OpenError> {
     let (directory, stop) = Directory::open(&dir, &*entropy)?;
     let folder = directory.volumes();
     let found = Volumes::list(&folder)?;
+    directory.expect_meta(&found)?;
     // Before anything is written: a disk that others filled must not keep us from deleting on it.
     let room = Arc::new(Room::open(&dir, directory.ballast())?);
     room.for_start();
@@ -139,6 +140,8 @@ impl Opened {
             return Err(CloseError::Metadata);
         }
         if volumes.suspects().is_empty() {
+            // Its threads must not change files that the marker is about to name.
+            meta.end();
             directory.mark_clean()?;
         } else {
             // Nobody recovered after the last crash (`drystone verify` only looks): the next process

@@ -213,3 +213,23 @@ fn the_machines_clock_and_chance_work() {
     assert!(clock.elapsed() <= clock.elapsed());
     assert_ne!(SystemEntropy.next_u64(), SystemEntropy.next_u64());
 }
+
+#[test]
+fn a_directory_that_lost_its_metadata_is_refused_and_keeps_its_volumes() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let store = opened(dir.path());
+    let extent = stored(&store.data(), &bytes(100_000, 1));
+    store.close().expect("it closes in order");
+    let volume = dir.path().join("volumes").join(format!("{:016x}", extent.id.volume));
+    // After a clean stop, and after a crash.
+    std::fs::remove_dir_all(dir.path().join("meta")).expect("removed");
+    for _ in 0..2 {
+        let error = open(OpenOptions::new(dir.path())).err().expect("it is refused");
+        assert!(
+            matches!(&error, OpenError::Damaged { path, .. } if path.starts_with(dir.path().join("meta"))),
+            "{error}"
+        );
+        assert!(volume.exists());
+        drop(std::fs::remove_file(dir.path().join("CLEAN")));
+    }
+}

@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use drystone_core::checksum::Crc64;
 use drystone_core::world::Entropy;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -210,9 +211,25 @@ fn read_root_file(path: &Path) -> Result<Option<RootFile>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error).with_context(|| format!("read {}", path.display())),
     };
-    let file = toml::from_str(&text)
-        .map_err(|error| anyhow::anyhow!("{} is damaged: {}", path.display(), error.message()))?;
+    let damaged = |why: &str| anyhow::anyhow!("{} is damaged: {why}", path.display());
+    let (body, check) =
+        text.rsplit_once(CHECK).ok_or_else(|| damaged("its last line, the check, is missing"))?;
+    if check.strip_suffix('\n') != Some(check_of(body).as_str()) {
+        return Err(damaged("its check does not match"));
+    }
+    let file = toml::from_str(body).map_err(|error| damaged(error.message()))?;
     Ok(Some(file))
+}
+
+/// What the last line of the root file begins with.
+const CHECK: &str = "# check ";
+
+/// What it goes on with: the CRC64NVME of the bytes before that line. A flipped bit would be another account,
+/// to which nothing belongs.
+fn check_of(body: &str) -> String {
+    let mut crc = Crc64::new();
+    crc.update(body.as_bytes());
+    format!("{:016x}", crc.finish())
 }
 
 /// Writes the root file: mode 0600 from the first byte on, durable, never half.
@@ -223,7 +240,9 @@ fn write_root_file(path: Option<&Path>, account: &str, key: Option<&KeyPair>) ->
         access_key_id: key.map(|key| key.access_key_id.clone()),
         secret_access_key: key.map(|key| key.secret.to_string()),
     };
-    let text = Zeroizing::new(toml::to_string(&file).context("write the root account down")?);
+    let mut text = Zeroizing::new(toml::to_string(&file).context("write the root account down")?);
+    let check = check_of(&text);
+    [CHECK, &check, "\n"].iter().for_each(|piece| text.push_str(piece));
     drystone_store::replace_private(path, text.as_bytes())
         .with_context(|| format!("keep the root account in {}", path.display()))
 }

@@ -29,6 +29,9 @@ fn golden_sheets() {
     let (directory, stop) =
         Directory::open(dir.path(), &Sevens).expect("an empty folder becomes a data directory");
     assert_eq!(stop, LastStop::Clean);
+    fs::create_dir(directory.meta()).expect("made");
+    fs::write(directory.meta().join("0.jnl"), "rows").expect("written");
+    fs::write(directory.meta().join("version"), "3").expect("written");
     directory.mark_clean().expect("the marker is written");
     let golden = [
         (
@@ -37,7 +40,7 @@ fn golden_sheets() {
         ),
         (
             "CLEAN",
-            "drystone clean 1\ninstallation 07070707070707070707070707070707\ncheck 93c79a0e0d09d4ef\n",
+            "drystone clean 2\ninstallation 07070707070707070707070707070707\nmeta/0.jnl 4\nmeta/version 1 dd4840532670ac20\ncheck d674075b12846c88\n",
         ),
     ];
     for (name, want) in golden {
@@ -126,4 +129,29 @@ fn every_flipped_bit_of_a_sheet_is_noticed() {
 fn only_the_owners_rights_are_no_reason_for_a_notice() {
     let loose = [0o700, 0o500, 0o750, 0o701, 0o755, 0o777].map(|mode| others_may_look(0o040_000 | mode));
     assert_eq!(loose, [false, false, true, true, true, true]);
+}
+
+#[test]
+fn a_marker_that_names_no_files_is_that_of_an_older_program_and_proves_nothing() {
+    let dir = temp();
+    drop(Directory::open(dir.path(), &Sevens).expect("opens"));
+    let old = Sheet::new("clean", 1).with("installation", "07".repeat(16));
+    fs::write(dir.path().join(CLEAN), old.to_bytes()).expect("written");
+    assert_eq!(Directory::open(dir.path(), &Sevens).expect("opens").1, LastStop::Unclean);
+}
+
+#[test]
+fn metadata_that_changed_after_a_clean_stop_is_damaged() {
+    let dir = temp();
+    let (directory, _) = Directory::open(dir.path(), &Sevens).expect("opens");
+    fs::create_dir(directory.meta()).expect("made");
+    let journal = directory.meta().join("0.jnl");
+    fs::write(&journal, "rows").expect("written");
+    directory.mark_clean().expect("marks");
+    drop(directory);
+    fs::write(&journal, "row").expect("written");
+    let error = Directory::open(dir.path(), &Sevens).expect_err("it is refused");
+    assert!(matches!(&error, OpenError::Damaged { path, .. } if *path == journal), "{error}");
+    fs::write(&journal, "rows").expect("written");
+    assert_eq!(Directory::open(dir.path(), &Sevens).expect("opens").1, LastStop::Clean);
 }

@@ -5,6 +5,7 @@
 //! are not separated from keys (the engine would not give their room back in time), and everything
 //! that takes memory has a bound here. Figures and reasons: `docs/design/0002-embedded-engine.md`.
 
+use std::io::ErrorKind;
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +40,8 @@ const FILTER_BITS_PER_KEY: f32 = 10.0;
 const TABLE_MEMTABLES: u64 = 2;
 /// How often a process opens the engine again after the file system was full, before it gives up.
 const REVIVALS_MAX: u32 = 16;
+/// The file by which the engine knows its folder.
+const VERSION: &str = "version";
 /// The one keyspace.
 const ROWS: &str = "rows";
 
@@ -86,9 +89,11 @@ impl Embedded {
         let EmbeddedOptions { path, stop, room, fatal, held } = options;
         let refused =
             |error: fjall::Error| OpenError::Metadata { path: path.to_owned(), why: error.to_string() };
-        clear_unfinished(path)?;
-        durable::make_folder(path).map_err(failed("making the folder", path))?;
         let memtable = room.sizes().memtable;
+        if !path.is_dir() {
+            make(path, memtable)?;
+        }
+        expect_whole(path)?;
         let store = match Store::open(path, memtable) {
             Err(fjall::Error::JournalRecovery(error)) if stop == LastStop::Unclean => {
                 match journal::mend(path).map_err(failed("mending the journal in", path))? {
@@ -111,17 +116,60 @@ impl Embedded {
         self.lane.close();
     }
 
+    /// Ends the engine itself, after [`Embedded::close`]: it changes no file any more, and nobody can read.
+    pub(crate) fn end(&self) {
+        drop(self.engine.store.write().take());
+    }
+
     /// Whether a write or sync failed.
     pub(crate) fn is_poisoned(&self) -> bool {
         self.lane.is_poisoned()
     }
 }
 
-/// Removes what a process left that ended while it made the engine's folder: the engine writes its
-/// version last, so without it nothing was ever committed.
-fn clear_unfinished(path: &Path) -> Result<(), OpenError> {
-    if path.is_dir() && !path.join("version").exists() {
-        std::fs::remove_dir_all(path).map_err(failed("removing the unfinished", path))?;
+/// Makes the engine's folder beside its place, and renames it when it is whole. So what stands at its place
+/// was whole once: whatever is missing in it is damage, and never a beginning that may be cleared away.
+fn make(path: &Path, memtable: u64) -> Result<(), OpenError> {
+    let fresh = path.with_extension(durable::NEW);
+    match std::fs::remove_dir_all(&fresh) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(failed("removing the unfinished", &fresh)(error));
+        }
+        _ => {}
+    }
+    durable::make_folder(&fresh).map_err(failed("making the folder", &fresh))?;
+    let made = Store::open(&fresh, memtable);
+    // The engine's threads end before its folder gets another name.
+    drop(made.map_err(|error| OpenError::Metadata { path: fresh.clone(), why: error.to_string() })?);
+    durable::publish(&fresh, path).map_err(failed("renaming", &fresh))
+}
+
+/// Refuses a folder without the files that the engine would silently make anew, and begin with nothing.
+///
+/// What a stop in order left is compared more exactly, file by file; this is for after a crash.
+fn expect_whole(path: &Path) -> Result<(), OpenError> {
+    let list = |folder: &Path| {
+        let entries = std::fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        entries.map_err(failed("reading the folder", folder))
+    };
+    let missing = |path: PathBuf| OpenError::Damaged { path, why: "it is missing".into() };
+    if !path.join(VERSION).is_file() {
+        return Err(missing(path.join(VERSION)));
+    }
+    let is_journal =
+        |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|ending| ending == "jnl");
+    if !list(path)?.iter().any(is_journal) {
+        return Err(missing(path.join("*.jnl")));
+    }
+    let keyspaces = path.join("keyspaces");
+    if !keyspaces.is_dir() {
+        return Err(missing(keyspaces));
+    }
+    for keyspace in list(&keyspaces)? {
+        let current = keyspace.path().join("current");
+        if !current.is_file() {
+            return Err(missing(current));
+        }
     }
     Ok(())
 }
@@ -258,7 +306,7 @@ impl View for Gone {
 }
 
 fn gone() -> MetaError {
-    MetaError::Poisoned("the engine could not be opened again on a full file system".into())
+    MetaError::Poisoned("the metadata engine is closed".into())
 }
 
 /// All rows as they were at one moment.

@@ -4,6 +4,8 @@ mod flight;
 mod lane;
 mod journal;
 mod embedded;
+mod inventory;
 
 pub(crate) use embedded::{Embedded, EmbeddedOptions};
 pub(crate) use flight::Fatal;
+pub(crate) use inventory::Inventory;

@@ -70,14 +70,37 @@ fn everything_settled_is_there_after_reopening() {
 #[test]
 fn an_unfinished_folder_is_made_again() {
     let dir = temp();
-    std::fs::create_dir(dir.path().join("meta")).expect("made");
-    std::fs::write(dir.path().join("meta/0.jnl"), "half").expect("written");
+    let fresh = dir.path().join("meta.new");
+    std::fs::create_dir(&fresh).expect("made");
+    // The engine's version is the last that it writes, and a power cut leaves it empty.
+    std::fs::write(fresh.join("0.jnl"), "half").expect("written");
+    std::fs::write(fresh.join("version"), "").expect("written");
     let meta = open(dir.path());
     commit(&meta, |tx| {
         tx.put(b"a".to_vec(), b"1".to_vec());
         Ok(())
     })
     .expect("commits");
+    assert!(!fresh.exists());
+}
+
+#[test]
+fn a_folder_that_lost_its_version_is_damaged_and_not_begun_anew() {
+    let dir = temp();
+    drop(open(dir.path()));
+    let version = dir.path().join("meta/version");
+    std::fs::remove_file(&version).expect("removed");
+    let before: Vec<_> = names(&dir.path().join("meta"));
+    let error = try_open(dir.path(), LastStop::Unclean, Arc::new(|_| {})).err().expect("it is refused");
+    assert!(matches!(&error, OpenError::Damaged { path, .. } if *path == version), "{error}");
+    assert_eq!(names(&dir.path().join("meta")), before);
+}
+
+fn names(folder: &Path) -> Vec<std::ffi::OsString> {
+    let mut names: Vec<_> =
+        std::fs::read_dir(folder).expect("reads").map(|entry| entry.expect("reads").file_name()).collect();
+    names.sort();
+    names
 }
 
 #[test]

@@ -1,0 +1,152 @@
+"""A system call that fails: each operation with an error at each of its calls that change the data directory.
+
+A client that was answered with success has what it asked for, also after a power cut that follows; one that was not has what
+was before or what it asked for. After a failed sync nothing of that file is synced again: the second sync would succeed and
+prove nothing, because the kernel forgets what it could not write.
+"""
+
+import errno
+
+import pytest
+
+from client import LOST, Refused, connected
+from disk import KINDS
+from operations import OPERATIONS, judge
+from scene import CUT, Run, Scene, crash
+from stores import with_tables
+from tally import LONG
+from watch import READS, WatchedServer, fail_at
+
+# The exit code of a server that cannot write metadata any more.
+EXIT_POISONED = 3
+
+# Errors that calls like these give; every call may fail with EIO.
+NO_ROOM = ("write", "pwrite64", "pwritev", "pwritev2", "openat", "fallocate", "rename", "mkdir", "ftruncate")
+
+
+def errors_of(at, label):
+    """What the call may fail with; in a short run one of them."""
+    room = label.split()[0] in NO_ROOM
+    if LONG:
+        return [errno.EIO, errno.ENOSPC] if room else [errno.EIO]
+    return [errno.ENOSPC if room and at % 2 else errno.EIO]
+
+
+class Attempt(Run):
+    """A run of an operation that may be refused."""
+
+    def finish(self):
+        self.thread.join(60)
+        assert self.is_over, "a request is never answered"
+        if isinstance(self.error, Refused):
+            assert self.error.answer.status >= 500, self.error
+        elif self.error:
+            raise self.error
+
+
+def fail(scene, operation, label, error):
+    """Runs the operation with one failing call; says what is wrong, and whether the call came."""
+    scene.reset()
+    server = scene.server().start()
+    server.watch.is_quiet()
+    server.watch.arm(fail_at(label, error))
+    run = Attempt(operation, server)
+    run.finish()
+    server.watch.is_quiet()
+    wrong = ""
+    try:
+        # If it goes on, what it says is true.
+        with connected(server) as client:
+            wrong += judge(operation, scene.before, scene.after, client.look(), run.acknowledged)
+    except LOST:
+        server.process.wait(10)
+    calls = server.watch.calls
+    reached = any(call.label == label for call in calls)
+    wrong += synced_again(calls, label)
+    if (code := server.process.poll()) is not None:
+        server.wait()
+        if code != EXIT_POISONED or "meta/" not in label:
+            wrong += f"; it ended with {code}"
+    if "panicked" in (log := server.log_text()):
+        wrong += f"; {log[-2000:]}"
+    if code is None:
+        server.watch.freeze()
+    if code is None:
+        crash(scene.disk, server, CUT, None)
+    else:
+        scene.disk.cut_power()
+        scene.disk.restart()
+    wrong += scene.check(lambda view: judge(operation, scene.before, scene.after, view, run.acknowledged))
+    return wrong, reached
+
+
+def synced_again(calls, label):
+    """A file whose sync failed, or into which a write failed, is never synced again."""
+    for at, call in enumerate(calls):
+        if call.label == label and call.is_sync and call.path not in (".", "volumes", "meta"):
+            again = [later for later in calls[at + 1 :] if later.is_sync and later.path == call.path]
+            return f"; {call.path} was synced again after its sync failed" if again else ""
+    return ""
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", OPERATIONS)
+@pytest.mark.parametrize("kind", KINDS if LONG else KINDS[:1])
+def test_an_error_is_never_a_success(name, kind, disk, images, tally):
+    operation = OPERATIONS[name]
+    scene = Scene(disk(kind), images(kind))
+    labels = scene.record(operation)
+    found = []
+    # The many steps of the tables' operation resemble each other.
+    for at, label in list(enumerate(labels))[:: 1 if LONG else len(labels) // 40 + 1]:
+        for error in errors_of(at, label):
+            wrong, reached = fail(scene, operation, label, error)
+            if wrong:
+                found.append(f"{name}, {errno.errorcode[error]} at {label}: {wrong}")
+            if reached:
+                tally.add("failed system calls", f"{name} {kind} {label} {error}")
+    assert not found, f"{len(found)} of them:\n" + "\n".join(found[:5])
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("kind", KINDS[:1])
+def test_a_failed_read_is_never_a_wrong_byte(kind, disk, images, tally):
+    """Each read of each object: an error, or a body that ends early, or the right bytes; and the right bytes afterwards."""
+    scene = Scene(disk(kind), images(kind, with_tables))
+    scene.reset()
+    server = WatchedServer(scene.disk.folder, data=scene.disk.path / "data", calls=READS).start()
+    server.expect_log("Input/output error|os error 5|could not be read|answered status=500")
+    with connected(server) as client:
+        before = client.look()
+        # Calls of one GET of each, in a process that has them in no cache of its own.
+    objects = [item[1:] for item in before if item[0] == "object"]
+    tried = 0
+    for bucket, key in objects[:12]:
+        for nth in range(1, 40):
+            server.watch.arm(fail_nth(nth))
+            with connected(server) as client:
+                try:
+                    answer = client.get(bucket, key)
+                    shown = answer.body
+                except Refused as refusal:
+                    assert refusal.answer.status >= 500, refusal
+                    shown = None
+                except LOST:
+                    shown = None
+                failed = len(server.watch.calls) >= nth
+                server.watch.arm()
+                whole = client.get(bucket, key).body
+            assert shown in (None, whole), f"{key}, read {nth}: {len(shown)} wrong bytes"
+            if not failed:
+                break
+            tried += 1
+            tally.add("failed system calls", f"read {key} {nth}")
+    assert tried >= 10, f"only {tried} reads failed"
+    with connected(server) as client:
+        assert client.look() == before
+    server.finish()
+
+
+def fail_nth(nth):
+    seen = iter(range(1, 1 << 30))
+    return lambda call: errno.EIO if next(seen) == nth else "go"
