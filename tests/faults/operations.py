@@ -13,7 +13,7 @@ from multipart import PART, pattern
 # Sizes on both sides of each border: in the metadata, in a shared volume, with room taken ahead.
 SMALL, MEDIUM, LARGE = 700, 100_000, 3 * MIB // 2
 # Bodies of this size go to the metadata and fill a memtable of 256 KiB.
-FLUSH_BYTES, FLUSH_OBJECTS = 8000, 80
+FLUSH_BYTES, FLUSH_OBJECTS = 4000, 150
 
 # What an acknowledgement stands for: the whole operation.
 ALL = "all"
@@ -149,7 +149,7 @@ def delete_objects(client, acknowledged):
 def write_tables(client, acknowledged):
     """Enough small bodies for several memtables, so that tables are written and journals go."""
     for number in range(FLUSH_OBJECTS):
-        key = f"flush-{number:02}"
+        key = f"flush-{number:03}"
         client.put("alpha", key, pattern(FLUSH_BYTES, 30 + number))
         acknowledged.append(("object", "alpha", key))
 
