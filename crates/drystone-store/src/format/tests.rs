@@ -40,7 +40,7 @@ fn golden_sheets() {
         ),
         (
             "CLEAN",
-            "drystone clean 2\ninstallation 07070707070707070707070707070707\nmeta/0.jnl 4\nmeta/version 1 dd4840532670ac20\ncheck d674075b12846c88\n",
+            "drystone clean 2\ninstallation 07070707070707070707070707070707\nmeta/0.jnl 4 2b7789670322e76a\nmeta/version 1 dd4840532670ac20\ncheck 4331ad0faa09f09f\n",
         ),
     ];
     for (name, want) in golden {

@@ -1,20 +1,22 @@
 //! The engine's files as a stop in order leaves them, so that the next start misses what is gone.
 //!
 //! The engine checks the blocks of its tables and the batches of its journals, but not whether all of them are
-//! there: a journal that was cut short or removed is an older state to it, and a folder without its small files
-//! is a new one. Without this list rows would vanish, and nobody would be told.
+//! there: a journal that was cut short, damaged in its last batch or removed is an older state to it, and a folder
+//! without its small files is a new one. Without this list rows would vanish, and nobody would be told.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read};
 use std::path::Path;
 
 use drystone_core::checksum::Crc64;
 
 /// Folders below the engine's own: `keyspaces/<number>/tables`.
 const DEPTH_MAX: usize = 3;
+/// Bytes that are read at once.
+const PIECE_BYTES: usize = 256 * 1024;
 
-/// What is known of each file of a folder, by its path in it: its length, and of small files their checksum too.
+/// What is known of each file of a folder, by its path in it: its length, and mostly its checksum.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Inventory {
     files: BTreeMap<String, String>,
@@ -75,16 +77,21 @@ impl Inventory {
     }
 }
 
-/// The length, and the checksum of what the engine does not check itself, which is small.
+/// The length, and the checksum of all but tables, whose blocks the engine checks whenever it reads them. It checks
+/// journals too, but takes a damaged last batch for one that a crash cut off.
 fn describe(name: &str, len: u64, path: &Path) -> io::Result<String> {
-    let is_table = name.contains("/tables/");
-    let is_journal = Path::new(name).extension().is_some_and(|ending| ending == "jnl");
-    if is_table || is_journal {
+    if name.contains("/tables/") {
         return Ok(len.to_string());
     }
     let mut crc = Crc64::new();
-    crc.update(&fs::read(path)?);
-    Ok(format!("{len} {:016x}", crc.finish()))
+    let mut file = fs::File::open(path)?;
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(format!("{len} {:016x}", crc.finish())),
+            read => crc.update(piece.get(..read).unwrap_or_default()),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -119,6 +126,7 @@ mod tests {
             fs::write(path(name), was).expect("written");
         };
         seen("0.jnl", Some("row"));
+        seen("0.jnl", Some("rowS"));
         seen("0.jnl", None);
         seen("version", Some("2"));
         seen("keyspaces/1/current", Some("v2"));
