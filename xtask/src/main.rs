@@ -22,6 +22,8 @@ mod blackbox;
 
 mod fuzz;
 
+mod planted;
+
 mod plan;
 
 mod bench;

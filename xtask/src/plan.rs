@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::check::cargo;
 use crate::stage::{self, Outcome, Unit};
-use crate::{blackbox, check, fuzz, packages, summary, tidy};
+use crate::{blackbox, check, fuzz, packages, planted, summary, tidy};
 
 /// One stage of a run.
 struct Stage {
@@ -59,6 +59,13 @@ const STAGES: &[Stage] = &[
     },
     Stage { name: "unit", needs: &[], fast: Speed::Fast, minutes: 25, work: Work::Tests(unit) },
     Stage { name: "doctests", needs: &[], fast: Speed::Fast, minutes: 15, work: Work::Tests(doctests) },
+    Stage {
+        name: "planted",
+        needs: &["unit"],
+        fast: Speed::Full,
+        minutes: 40,
+        work: Work::Here(planted::check),
+    },
     Stage {
         name: "python",
         needs: &["packages"],

@@ -1,0 +1,183 @@
+//! The test of the tests: every mistake that can be planted must make a suite fail.
+//!
+//! The suites are built once with the feature `planted` and run once per mistake, which `DRYSTONE_PLANTED` names,
+//! until one of them fails. A mistake that all of them let pass fails this stage: then the tests have a hole where
+//! that mistake could be made. The mistakes stand in `crates/drystone-core/src/planted.rs`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::check::cargo;
+use crate::{repository, stage};
+
+/// Where the mistakes are listed.
+const LIST: &str = "crates/drystone-core/src/planted.rs";
+
+/// Some tests of one test binary.
+struct Suite {
+    /// The binary's name.
+    binary: &'static str,
+    /// The crate it belongs to: it runs in its folder.
+    package: &'static str,
+    /// Which of its tests.
+    filter: &'static str,
+}
+
+const fn promises(filter: &'static str) -> Suite {
+    Suite { binary: "promises", package: "drystone-sim", filter }
+}
+
+const fn store(binary: &'static str) -> Suite {
+    Suite { binary, package: "drystone-store", filter: "" }
+}
+
+/// What runs against the mistakes that no real disk is needed for, the quick ones first.
+const SIMULATION: &[Suite] = &[
+    promises("races::ordered"),
+    promises("found"),
+    promises("sequences"),
+    promises("exhaustive"),
+    promises("races::running"),
+    store("drystone_store"),
+];
+
+/// What runs against the others.
+const DISK: &[Suite] = &[store("drystone_store"), store("opened"), store("disks")];
+
+/// The longest that a suite may take with a mistake in it: a hang is a failure too.
+const LIMIT: Duration = Duration::from_mins(5);
+/// The longest that building the suites may take.
+const BUILD_LIMIT: Duration = Duration::from_mins(15);
+/// Mistakes that are tried side by side.
+const SIDE_BY_SIDE: usize = 2;
+
+/// A mistake, and whether only real disks show it.
+#[derive(Debug, PartialEq, Eq)]
+struct Mistake {
+    name: String,
+    on_disk: bool,
+}
+
+/// Plants one mistake after the other; an error lists those that nobody caught.
+///
+/// # Errors
+/// When a mistake is not caught, or the suites cannot be built.
+pub(crate) fn check() -> Result<()> {
+    let list = fs::read_to_string(repository::root().join(LIST)).context("read the list of mistakes")?;
+    let mistakes = mistakes(&list);
+    ensure!(mistakes.len() >= 20, "only {} mistakes are listed in {LIST}", mistakes.len());
+    let built = build()?;
+    let (waiting, missed) = (Mutex::new(mistakes.iter()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                loop {
+                    let next = waiting.lock().ok().and_then(|mut waiting| waiting.next());
+                    let Some(mistake) = next else { return };
+                    let caught = catch(mistake, &built);
+                    match &caught {
+                        Ok(Some(by)) => println!("{}: caught by {by}", mistake.name),
+                        Ok(None) => println!("{}: NOT CAUGHT", mistake.name),
+                        Err(error) => println!("{}: {error:#}", mistake.name),
+                    }
+                    if !matches!(caught, Ok(Some(_)))
+                        && let Ok(mut missed) = missed.lock()
+                    {
+                        missed.push(mistake.name.as_str());
+                    }
+                }
+            });
+        }
+    });
+    let missed = missed.into_inner().unwrap_or_default();
+    println!("{} of {} planted mistakes were caught", mistakes.len() - missed.len(), mistakes.len());
+    if missed.is_empty() { Ok(()) } else { bail!("nobody caught {}", missed.join(", ")) }
+}
+
+/// The mistakes in the text of their list: lines of `Proof Name,`.
+fn mistakes(list: &str) -> Vec<Mistake> {
+    let mistake = |line: &str| {
+        let (proof, name) = line.trim().strip_suffix(',')?.split_once(' ')?;
+        let named = name.chars().all(|c| c.is_ascii_alphanumeric());
+        match proof {
+            "Simulation" if named => Some(Mistake { name: name.to_owned(), on_disk: false }),
+            "Disk" if named => Some(Mistake { name: name.to_owned(), on_disk: true }),
+            _ => None,
+        }
+    };
+    list.lines().filter_map(mistake).collect()
+}
+
+/// Builds the suites with every mistake in them; where their binaries are.
+fn build() -> Result<Vec<PathBuf>> {
+    let log = stage::log_path("planted-build")?;
+    let mut command =
+        cargo(&["test", "--no-run", "--package", "drystone-sim", "--package", "drystone-store"]);
+    command.args(["--features", "drystone-sim/planted,drystone-store/planted"]);
+    stage::run_command(command, &log, BUILD_LIMIT).context("build the suites with planted mistakes")?;
+    let said = fs::read_to_string(&log).context("read what cargo said")?;
+    Ok(executables(&said))
+}
+
+/// The test binaries that cargo names: `Executable tests/a.rs (PATH)`.
+fn executables(said: &str) -> Vec<PathBuf> {
+    let named = said.lines().filter(|line| line.trim_start().starts_with("Executable "));
+    named
+        .filter_map(|line| line.trim_end().strip_suffix(')')?.rsplit_once('(').map(|(_, path)| path.into()))
+        .collect()
+}
+
+/// Runs suites against `mistake` until one fails, and names it.
+fn catch(mistake: &Mistake, built: &[PathBuf]) -> Result<Option<String>> {
+    let log = stage::log_path(&format!("planted-{}", mistake.name))?;
+    for suite in if mistake.on_disk { DISK } else { SIMULATION } {
+        let binary = find(built, suite.binary)?;
+        let mut command = Command::new(binary);
+        command.arg(suite.filter).env("DRYSTONE_PLANTED", &mistake.name).env("RUST_BACKTRACE", "0");
+        command.current_dir(repository::root().join("crates").join(suite.package));
+        if stage::run_command(command, &log, LIMIT).is_err() {
+            return Ok(Some(format!("{} {}", suite.binary, suite.filter).trim_end().to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// The binary called `name`; cargo puts a hash behind the name.
+fn find<'b>(built: &'b [PathBuf], name: &str) -> Result<&'b Path> {
+    let is = |path: &&PathBuf| {
+        let stem = path.file_name().and_then(|file| file.to_str()).and_then(|file| file.rsplit_once('-'));
+        stem.is_some_and(|(stem, _)| stem == name)
+    };
+    let found = built.iter().find(is).map(PathBuf::as_path).filter(|path| path.is_file());
+    found.with_context(|| format!("cargo built no test binary called {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_of_mistakes_is_read_whole() {
+        let list = fs::read_to_string(repository::root().join(LIST)).unwrap();
+        let mistakes = mistakes(&list);
+        assert!(mistakes.len() >= 40, "{mistakes:?}");
+        for mistake in &mistakes {
+            let used = repository::texts().unwrap().into_iter().any(|text| {
+                text.is_rust() && text.text.contains(&format!("planted(Mistake::{})", mistake.name))
+            });
+            assert!(used, "{mistake:?} is planted nowhere");
+        }
+    }
+
+    #[test]
+    fn binaries_are_found_by_their_names() {
+        let said = "   Compiling a\n  Executable tests/a.rs (/t/a-b-0123)\n  Executable unittests src/lib.rs (/t/c-45)\n";
+        assert_eq!(executables(said), [PathBuf::from("/t/a-b-0123"), PathBuf::from("/t/c-45")]);
+        assert!(find(&executables(said), "a").is_err(), "a name is not the beginning of another");
+    }
+}
