@@ -59,6 +59,7 @@ const STAGES: &[Stage] = &[
     },
     Stage { name: "unit", needs: &[], fast: Speed::Fast, minutes: 25, work: Work::Tests(unit) },
     Stage { name: "doctests", needs: &[], fast: Speed::Fast, minutes: 15, work: Work::Tests(doctests) },
+    Stage { name: "models", needs: &[], fast: Speed::Full, minutes: 20, work: Work::Tests(models) },
     Stage {
         name: "planted",
         needs: &["unit"],
@@ -216,6 +217,14 @@ fn unit() -> Vec<Command> {
         &["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"]
     };
     vec![cargo(arguments)]
+}
+
+/// The models, in a build whose locks a model checker schedules and in which nothing else can run.
+fn models() -> Vec<Command> {
+    let packages = ["--package", "drystone-sim", "--package", "drystone-store"];
+    let features = ["--features", "drystone-sim/shuttle,drystone-store/shuttle"];
+    let tests = ["--lib", "--test", "promises", "--no-fail-fast", "models::"];
+    vec![cargo(&[&["test"][..], &packages, &features, &tests].concat())]
 }
 
 /// The examples in the documentation, which nextest does not run.

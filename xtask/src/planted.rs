@@ -18,8 +18,18 @@ use crate::{repository, stage};
 /// Where the mistakes are listed.
 const LIST: &str = "crates/drystone-core/src/planted.rs";
 
+/// How a suite is built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Build {
+    /// As it is.
+    Plain,
+    /// With locks that a model checker schedules.
+    Scheduled,
+}
+
 /// Some tests of one test binary.
 struct Suite {
+    build: Build,
     /// The binary's name.
     binary: &'static str,
     /// The crate it belongs to: it runs in its folder.
@@ -29,20 +39,23 @@ struct Suite {
 }
 
 const fn promises(filter: &'static str) -> Suite {
-    Suite { binary: "promises", package: "drystone-sim", filter }
+    Suite { build: Build::Plain, binary: "promises", package: "drystone-sim", filter }
 }
 
 const fn store(binary: &'static str) -> Suite {
-    Suite { binary, package: "drystone-store", filter: "" }
+    Suite { build: Build::Plain, binary, package: "drystone-store", filter: "" }
 }
 
 /// What runs against the mistakes that no real disk is needed for, the quick ones first.
 const SIMULATION: &[Suite] = &[
     promises("races::ordered"),
     promises("found"),
+    promises("rot"),
     promises("sequences"),
     promises("exhaustive"),
     promises("races::running"),
+    Suite { build: Build::Scheduled, binary: "drystone_store", package: "drystone-store", filter: "models" },
+    Suite { build: Build::Scheduled, binary: "promises", package: "drystone-sim", filter: "models" },
     store("drystone_store"),
 ];
 
@@ -71,7 +84,7 @@ pub(crate) fn check() -> Result<()> {
     let list = fs::read_to_string(repository::root().join(LIST)).context("read the list of mistakes")?;
     let mistakes = mistakes(&list);
     ensure!(mistakes.len() >= 20, "only {} mistakes are listed in {LIST}", mistakes.len());
-    let built = build()?;
+    let built = Built { plain: build(Build::Plain)?, scheduled: build(Build::Scheduled)? };
     let (waiting, missed) = (Mutex::new(mistakes.iter()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
@@ -113,12 +126,25 @@ fn mistakes(list: &str) -> Vec<Mistake> {
     list.lines().filter_map(mistake).collect()
 }
 
+/// The test binaries.
+struct Built {
+    plain: Vec<PathBuf>,
+    scheduled: Vec<PathBuf>,
+}
+
 /// Builds the suites with every mistake in them; where their binaries are.
-fn build() -> Result<Vec<PathBuf>> {
-    let log = stage::log_path("planted-build")?;
+fn build(how: Build) -> Result<Vec<PathBuf>> {
+    let (log, features) = match how {
+        Build::Plain => ("planted-build", "drystone-sim/planted,drystone-store/planted"),
+        Build::Scheduled => (
+            "planted-build-scheduled",
+            "drystone-sim/planted,drystone-store/planted,drystone-sim/shuttle,drystone-store/shuttle",
+        ),
+    };
+    let log = stage::log_path(log)?;
     let mut command =
         cargo(&["test", "--no-run", "--package", "drystone-sim", "--package", "drystone-store"]);
-    command.args(["--features", "drystone-sim/planted,drystone-store/planted"]);
+    command.args(["--features", features]);
     stage::run_command(command, &log, BUILD_LIMIT).context("build the suites with planted mistakes")?;
     let said = fs::read_to_string(&log).context("read what cargo said")?;
     Ok(executables(&said))
@@ -133,9 +159,13 @@ fn executables(said: &str) -> Vec<PathBuf> {
 }
 
 /// Runs suites against `mistake` until one fails, and names it.
-fn catch(mistake: &Mistake, built: &[PathBuf]) -> Result<Option<String>> {
+fn catch(mistake: &Mistake, built: &Built) -> Result<Option<String>> {
     let log = stage::log_path(&format!("planted-{}", mistake.name))?;
     for suite in if mistake.on_disk { DISK } else { SIMULATION } {
+        let built = match suite.build {
+            Build::Plain => &built.plain,
+            Build::Scheduled => &built.scheduled,
+        };
         let binary = find(built, suite.binary)?;
         let mut command = Command::new(binary);
         command.arg(suite.filter).env("DRYSTONE_PLANTED", &mistake.name).env("RUST_BACKTRACE", "0");

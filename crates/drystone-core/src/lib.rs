@@ -21,6 +21,7 @@
 pub mod names;
 pub mod error;
 pub mod world;
+pub mod sync;
 pub mod checksum;
 pub mod body;
 

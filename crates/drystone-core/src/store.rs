@@ -1,7 +1,6 @@
 //! The store: what the other rooms hold. Its operations stand in the rooms of their nouns.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
 use futures_util::task::AtomicWaker;
@@ -15,6 +14,7 @@ use crate::meta::tables::{self, load};
 use crate::names::BucketName;
 use crate::planted::{Mistake, planted};
 use crate::reclaim::pins::Pins;
+use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::world::{Clock, Entropy};
 
 /// What a store is made of.

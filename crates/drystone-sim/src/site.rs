@@ -4,6 +4,7 @@
 //! shows the model before or after it, and once it has shown one of them it never shows the other again, whatever
 //! is cut or started. After every start nothing is damaged and every byte has a name.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use drystone_core::data::door::Data;
@@ -20,6 +21,7 @@ use crate::clock::{MORNING, Seeded, SetClock};
 use crate::model::ask::{self, Ids, Reply, Request};
 use crate::model::body::Body;
 use crate::model::operation::{Operation, Place};
+use crate::model::shown::ShownBucket;
 use crate::model::state::Model;
 use crate::task::{Task, run};
 
@@ -233,6 +235,27 @@ impl Site {
         }
     }
 
+    /// What a client gets who reads an object whole.
+    ///
+    /// # Errors
+    /// What the store says instead.
+    pub fn read(&self, at: Place) -> Result<Body, Error> {
+        let process = self.process.as_ref().expect("a process runs");
+        let (_, reader) = process.store.get_object(&ask::caller(), &ask::get(at, Span::Whole))?;
+        run(ask::read(reader)).map(Body::new)
+    }
+
+    /// Starts a process over what is on the disk, whatever that is, without comparing anything.
+    ///
+    /// # Errors
+    /// What the recovery failed with.
+    pub fn start_over(&mut self) -> Result<Report, Error> {
+        self.end_without_start(End::Stop);
+        self.start()?;
+        let process = self.process.as_ref().expect("a process runs");
+        run(process.store.verify(&|_| ()))
+    }
+
     /// Reads a reader to its end: the bytes that it found, or an error that a fault explains.
     ///
     /// # Panics
@@ -385,6 +408,16 @@ impl Site {
             assert!(taken <= named, "every byte has a name: {taken} of {report:#?}");
         } else {
             assert_eq!(taken, named, "every byte has a name: {report:#?}");
+            let shown = self.model.shown();
+            let held = |count: fn(&ShownBucket) -> usize| shown.values().map(count).sum::<usize>() as u64;
+            let (objects, uploads) =
+                (held(|bucket| bucket.objects.len()), held(|bucket| bucket.uploads.len()));
+            let parts = held(|bucket| bucket.uploads.values().map(BTreeMap::len).sum());
+            assert_eq!(
+                (report.buckets, report.objects, report.uploads, report.parts),
+                (shown.len() as u64, objects, uploads, parts),
+                "nothing is stored that nobody is shown: {report:#?}"
+            );
             if self.worker == Worker::Awake && self.readers.is_empty() {
                 assert_eq!(report.reclaimable_bytes, 0, "at rest everything freed is given back");
             }

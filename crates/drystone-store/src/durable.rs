@@ -99,10 +99,13 @@ pub(crate) mod faults {
     use parking_lot::Mutex;
 
     /// What happens to the syncs of a watched file.
-    #[derive(Clone, Copy, PartialEq, Eq)]
+    #[derive(Clone)]
     pub(crate) enum Syncs {
         Work,
         Fail,
+        /// They are the test's own.
+        #[cfg(feature = "shuttle")]
+        Stand(std::sync::Arc<dyn Fn() -> io::Result<()> + Send + Sync>),
     }
 
     static WATCHED: Mutex<BTreeMap<(u64, u64), (Syncs, u32)>> = Mutex::new(BTreeMap::new());
@@ -131,12 +134,15 @@ pub(crate) mod faults {
     }
 
     pub(super) fn check(file: &File) -> io::Result<()> {
-        match WATCHED.lock().get_mut(&identity(file)) {
-            Some((syncs, tried)) => {
-                *tried += 1;
-                if *syncs == Syncs::Fail { Err(io::Error::from_raw_os_error(5)) } else { Ok(()) }
-            }
-            None => Ok(()),
+        let syncs = WATCHED.lock().get_mut(&identity(file)).map(|(syncs, tried)| {
+            *tried += 1;
+            syncs.clone()
+        });
+        match syncs {
+            None | Some(Syncs::Work) => Ok(()),
+            Some(Syncs::Fail) => Err(io::Error::from_raw_os_error(5)),
+            #[cfg(feature = "shuttle")]
+            Some(Syncs::Stand(sync)) => sync(),
         }
     }
 

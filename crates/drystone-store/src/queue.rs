@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use parking_lot::{Condvar, Mutex};
+use drystone_core::sync::{Condvar, Mutex};
 
 /// A queue of at most `capacity` items.
 pub(crate) struct Queue<T> {

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
-use parking_lot::Mutex;
 
 use crate::checksum::{Digests, crc64, crc64_combine};
 use crate::data::door::{
@@ -19,6 +18,7 @@ use crate::data::door::{
     Written,
 };
 use crate::meta::door::BoxFuture;
+use crate::sync::Mutex;
 
 /// Largest buffer of an extent, in bytes: a reader hands out one buffer at a time.
 const BUFFER_BYTES_MAX: u64 = 1024 * 1024;

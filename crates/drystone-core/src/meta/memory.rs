@@ -11,10 +11,10 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use parking_lot::{Mutex, RwLock};
 
 use crate::meta::door::{BoxFuture, Command, Meta, MetaError, Order, Row, Verdict, View};
 use crate::meta::overlay::{Overlay, Writes, is_empty};
+use crate::sync::{Mutex, RwLock};
 
 /// Rows that a scan reads under one hold of the lock: enough to make the lock cheap, few enough
 /// that a writer never waits long and that an abandoned scan wasted little.

@@ -9,10 +9,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, RwLock, RwLockReadGuard};
-
 use crate::data::door::ExtentId;
 use crate::planted::{Mistake, planted};
+use crate::sync::{Mutex, RwLock, RwLockReadGuard};
 
 /// What is being read.
 #[derive(Default)]

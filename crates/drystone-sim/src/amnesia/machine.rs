@@ -196,6 +196,23 @@ impl Machine {
         state.start += 1;
     }
 
+    /// Damages a row on the disk: the byte `at` behind the place where a row holds `bytes`. Says whether one
+    /// does. The next start sees it.
+    pub fn rot_row(&self, bytes: &[u8], at: usize) -> bool {
+        let mut state = self.0.lock();
+        for value in state.rows.values_mut() {
+            if let Some(start) = value.windows(bytes.len()).position(|window| window == bytes) {
+                let mut damaged = value.to_vec();
+                if let Some(byte) = damaged.get_mut(start + at) {
+                    *byte ^= 1;
+                }
+                *value = damaged.into();
+                return true;
+            }
+        }
+        false
+    }
+
     /// Damages the bytes on the disk: the byte `at` of the payload of the `nth` extent, of those there
     /// are. Says whether there is one.
     pub fn rot(&self, nth: usize, at: usize) -> bool {

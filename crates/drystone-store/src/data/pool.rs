@@ -7,10 +7,10 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
+use drystone_core::sync::Mutex;
+use drystone_core::sync::thread::{self, JoinHandle};
 use futures_channel::oneshot;
-use parking_lot::Mutex;
 
 use crate::queue::{Queue, Rejected};
 
@@ -32,7 +32,7 @@ impl Pool {
         let pool = Self { queue: Arc::new(Queue::new(QUEUE_JOBS_MAX)), threads: Mutex::default() };
         for number in 0..count {
             let queue = Arc::clone(&pool.queue);
-            let thread = std::thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
+            let thread = thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
                 let mut jobs: VecDeque<Job> = VecDeque::new();
                 while queue.take(1, &mut jobs) {
                     jobs.drain(..).for_each(guarded);
@@ -64,7 +64,7 @@ impl Pool {
     /// Does what waits and ends the threads; later jobs run on their callers' threads.
     pub(super) fn close(&self) {
         self.queue.close();
-        let this = std::thread::current().id();
+        let this = thread::current().id();
         for thread in self.threads.lock().drain(..) {
             // The last handle may be dropped by one of the pool's own jobs.
             if thread.thread().id() != this && thread.join().is_err() {

@@ -11,12 +11,12 @@ use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use drystone_core::data::door::DataError;
 use drystone_core::planted::{Mistake, planted};
+use drystone_core::sync::Mutex;
+use drystone_core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use futures_channel::oneshot;
-use parking_lot::Mutex;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
 use rustix::io::Errno;
 
@@ -242,3 +242,6 @@ pub(super) fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, 
         }
     }
 }
+
+#[cfg(all(test, feature = "shuttle"))]
+mod models;

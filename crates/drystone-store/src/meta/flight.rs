@@ -8,11 +8,11 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use drystone_core::meta::door::{Command, MetaError};
-use parking_lot::{Condvar, Mutex};
+use drystone_core::sync::atomic::{AtomicBool, Ordering};
+use drystone_core::sync::{Condvar, Mutex};
 
 /// Told once when the lane stops for good, with the reason.
 pub(crate) type Fatal = std::sync::Arc<dyn Fn(&str) + Send + Sync>;

@@ -10,12 +10,12 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use drystone_core::meta::door::{BoxFuture, Command, MetaError, Verdict, View};
 use drystone_core::meta::overlay::{Overlay, Writes};
 use drystone_core::planted::{Mistake, planted};
-use parking_lot::Mutex;
+use drystone_core::sync::Mutex;
+use drystone_core::sync::thread::{self, JoinHandle};
 
 use crate::meta::flight::{Fatal, Flight, Patience, Settled, Waiting, settle_all};
 use crate::queue::{Queue, Rejected};
@@ -56,7 +56,7 @@ impl Lane {
         let flight = Arc::new(Flight::new(fatal));
         let runner = Runner { engine, flight: Arc::clone(&flight) };
         let taken = Arc::clone(&queue);
-        let commit = std::thread::Builder::new().name("drystone-commit".into()).spawn(move || {
+        let commit = thread::Builder::new().name("drystone-commit".into()).spawn(move || {
             // Owned here, so that the end is heard of however the thread ends.
             let landing = Landing(Arc::clone(&runner.flight));
             let mut commands = VecDeque::new();
@@ -66,7 +66,7 @@ impl Lane {
             }
         })?;
         let (taken, watched) = (Arc::clone(&queue), Arc::clone(&flight));
-        let watch = std::thread::Builder::new().name("drystone-watch".into()).spawn(move || {
+        let watch = thread::Builder::new().name("drystone-watch".into()).spawn(move || {
             if watched.watch(patience) {
                 return;
             }
@@ -106,7 +106,7 @@ impl Lane {
     pub(super) fn close(&self) {
         self.queue.close();
         let Some(Threads { commit, watch }) = self.threads.lock().take() else { return };
-        let this = std::thread::current().id();
+        let this = thread::current().id();
         // The last owner of a store may be a command that the lane itself settles.
         if [commit.thread().id(), watch.thread().id()].contains(&this) {
             return;
@@ -226,3 +226,6 @@ fn size(writes: &Writes) -> usize {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(test, feature = "shuttle"))]
+mod models;
