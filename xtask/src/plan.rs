@@ -98,6 +98,13 @@ const STAGES: &[Stage] = &[
         work: Work::Tests(|| blackbox::suite("behaviour")),
     },
     Stage {
+        name: "histories",
+        needs: &["packages", "build"],
+        fast: Speed::Full,
+        minutes: 15,
+        work: Work::Tests(|| blackbox::suite("histories")),
+    },
+    Stage {
         name: "clients",
         needs: &["packages", "build", "rust-client"],
         fast: Speed::Full,
