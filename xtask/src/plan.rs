@@ -60,13 +60,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "unit", needs: &[], fast: Speed::Fast, minutes: 25, work: Work::Tests(unit) },
     Stage { name: "doctests", needs: &[], fast: Speed::Fast, minutes: 15, work: Work::Tests(doctests) },
     Stage { name: "models", needs: &[], fast: Speed::Full, minutes: 20, work: Work::Tests(models) },
-    Stage {
-        name: "planted",
-        needs: &["unit"],
-        fast: Speed::Full,
-        minutes: 40,
-        work: Work::Here(planted::check),
-    },
+    Stage { name: "planted", needs: &[], fast: Speed::Full, minutes: 40, work: Work::Here(planted::check) },
     Stage {
         name: "python",
         needs: &["packages"],

@@ -1,7 +1,7 @@
 //! The promises, proven over simulated doors and in memory.
 //!
 //! In reading order: [`exhaustive`] tries every short sequence of operations with every fault at every call
-//! through a door; [`sequences`] makes up long ones; [`found`] keeps what they found; [`rot`] flips bits; [`races`] lets requests
+//! through a door; [`sequences`] makes up long ones; [`real`] runs such over files; [`found`] keeps what they found; [`rot`] flips bits; [`races`] lets requests
 //! race; `models` lets them race under a model checker, in a build of their own (feature `shuttle`), in which
 //! nothing else can run.
 
@@ -11,6 +11,9 @@ mod exhaustive;
 #[cfg(test)]
 #[cfg(not(feature = "shuttle"))]
 mod sequences;
+#[cfg(test)]
+#[cfg(not(feature = "shuttle"))]
+mod real;
 #[cfg(test)]
 #[cfg(not(feature = "shuttle"))]
 mod found;

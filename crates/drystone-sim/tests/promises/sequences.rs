@@ -62,7 +62,7 @@ fn range() -> impl Strategy<Value = Option<(u64, u64)>> {
 }
 
 /// Uploads are chosen among those there are when the step is taken.
-fn operation() -> impl Strategy<Value = Operation> {
+pub(crate) fn operation() -> impl Strategy<Value = Operation> {
     let upload = any::<u16>().prop_map(usize::from);
     let upload = || upload.clone();
     let number = || 1..4_u16;
@@ -118,7 +118,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 /// The operation with its upload among those there are; `None` when there is none.
-fn among(operation: &Operation, uploads: usize) -> Option<Operation> {
+pub(crate) fn among(operation: &Operation, uploads: usize) -> Option<Operation> {
     let mut operation = operation.clone();
     match &mut operation {
         Operation::Part { upload, .. }
