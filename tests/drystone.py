@@ -52,6 +52,8 @@ class Server:
     # The certificate authority to trust when the server speaks TLS.
     authority: Path | None = None
     in_memory: bool = False
+    # The program that serves; `verify` is always that of the build under test.
+    binary: Path = BINARY
     # Where the data is; a folder inside `folder` unless a test puts it on a file system of its own.
     data: Path | None = None
     process: subprocess.Popen | None = None
@@ -94,7 +96,7 @@ class Server:
     def command(self):
         where = ["--memory"] if self.in_memory else ["--data", str(self.data)]
         listen = ["--listen", f"127.0.0.1:{self.port}", "--admin-listen", f"127.0.0.1:{self.admin_port}"]
-        return [str(BINARY), "serve", *where, *listen, *self.arguments]
+        return [str(self.binary), "serve", *where, *listen, *self.arguments]
 
     def _environment(self):
         environment = clean_environment()

@@ -74,9 +74,11 @@ class Scene:
     image: object
     before: dict = None
     after: dict = None
+    # What servers are started with beside: another program, for one.
+    options: dict = field(default_factory=dict)
 
     def server(self, **options):
-        server = WatchedServer(self.disk.folder, data=self.disk.path / "data", **options)
+        server = WatchedServer(self.disk.folder, data=self.disk.path / "data", **self.options, **options)
         server.log.unlink(missing_ok=True)
         return server
 
@@ -161,11 +163,32 @@ class Scene:
         server.watch.wait_for(lambda: server.watch.frozen, WORK_SECONDS)
         return server, None, server.watch.frozen
 
+    # What was called until a moment.
+
+    def calls_until_answer(self, operation):
+        """The calls of an operation up to its answer."""
+        self.reset()
+        server = self.server().start()
+        with connected(server) as client:
+            server.watch.is_quiet()
+            server.watch.arm()
+            operation.run(client, [])
+            calls = list(server.watch.calls)
+        server.kill()
+        return calls
+
+    def calls_of_start_and_stop(self):
+        """The calls of a process that serves nobody."""
+        self.reset()
+        server = self.server().start()
+        server.stop()
+        return list(server.watch.calls)
+
     # What must be true after the crash.
 
     def check(self, complaint):
         """Starts the server again; `complaint(view)` says what is wrong with what it shows. Returns everything that is wrong."""
-        server = Server(self.disk.folder, data=self.disk.path / "data")
+        server = Server(self.disk.folder, data=self.disk.path / "data", **self.options)
         server.log.unlink(missing_ok=True)
         wrong, begun = "", time.monotonic()
         try:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from client import LOST, Refused, connected
-from drystone import START_SECONDS, Server, free_ports, within
+from drystone import BINARY, START_SECONDS, Server, free_ports, within
 from operations import OPERATIONS, prepare
 from tally import LONG
 
@@ -168,7 +168,7 @@ def judge(folder, whole, view, damage):
         damage.do(copy)
         server = Server(folder, data=copy)
         done = subprocess.run(
-            [server.command()[0], "verify", "--data", str(copy)], capture_output=True, text=True, timeout=60, check=False
+            [str(BINARY), "verify", "--data", str(copy)], capture_output=True, text=True, timeout=60, check=False
         )
         found = done.returncode in (1, 2)
         if damage.path == "CLEAN" and damage.what == "remove":

@@ -58,8 +58,12 @@ def fail(scene, operation, label, error):
         # If it goes on, what it says is true.
         with connected(server) as client:
             wrong += judge(operation, scene.before, scene.after, client.look(), run.acknowledged)
+            # What comes afterwards goes to another file, or is refused.
+            second = client.request("PUT", "/alpha/afterwards", body=pattern(MEDIUM)).status == 200
     except LOST:
         server.process.wait(10)
+        second = False
+    server.watch.is_quiet()
     calls = server.watch.calls
     reached = any(call.label == label for call in calls)
     wrong += synced_again(calls, label)
@@ -76,7 +80,15 @@ def fail(scene, operation, label, error):
     else:
         scene.disk.cut_power()
         scene.disk.restart()
-    wrong += scene.check(lambda view: judge(operation, scene.before, scene.after, view, run.acknowledged))
+    if code is None and reached and "meta/*.jnl" in label:
+        wrong += "; metadata could not be written, and the server goes on"
+
+    def complaint(view):
+        there = view.pop(("object", "alpha", "afterwards"), None)
+        lost = "; what was answered afterwards is lost" if second and not there else ""
+        return judge(operation, scene.before, scene.after, view, run.acknowledged) + lost
+
+    wrong += scene.check(complaint)
     return wrong, reached
 
 

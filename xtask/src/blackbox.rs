@@ -59,12 +59,19 @@ pub(crate) fn suite(name: &str) -> Vec<Command> {
     vec![command]
 }
 
+/// The binary with planted mistakes, which the fault suite must catch; unoptimised, so that it uses what the unit
+/// tests have built.
+pub(crate) fn build_planted() -> Vec<Command> {
+    vec![cargo(&["build", "--package", "drystone", "--features", "planted"])]
+}
+
 /// The suite in `tests/faults`, whole: it fails when it tried less than it has to.
 pub(crate) fn faults() -> Vec<Command> {
     let mut commands = suite("faults");
     for command in &mut commands {
         // Its tests differ much in length, so a worker that has nothing left takes over from the other.
         command.args(["--dist", "worksteal"]).env("DRYSTONE_FAULTS", "whole");
+        command.env("DRYSTONE_PLANTED_BINARY", repository::target().join("debug/drystone"));
     }
     commands
 }

@@ -106,8 +106,15 @@ const STAGES: &[Stage] = &[
         work: Work::Tests(|| blackbox::suite("clients")),
     },
     Stage {
+        name: "build-planted",
+        needs: &[],
+        fast: Speed::Full,
+        minutes: 15,
+        work: Work::Check(blackbox::build_planted),
+    },
+    Stage {
         name: "faults",
-        needs: &["packages", "build"],
+        needs: &["packages", "build", "build-planted"],
         fast: Speed::Full,
         minutes: 30,
         work: Work::Tests(blackbox::faults),

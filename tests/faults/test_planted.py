@@ -1,0 +1,115 @@
+"""Planted mistakes: the test of these tests. Each mistake of a store on disk must be caught by one of them.
+
+The binary with mistakes is a build of its own, with the feature `planted`; DRYSTONE_PLANTED names the one mistake of a process.
+"""
+
+import errno
+import os
+import random
+from pathlib import Path
+
+import pytest
+from test_bit_rot import Damage, try_to_read
+from test_failing_calls import fail
+
+import stores
+from client import connected
+from operations import OPERATIONS, judge
+from scene import CUT, CUT_AFTER_JOURNAL, END, KILLED, Scene, crash
+from sync_order import unsynced
+
+
+def crashed_at(name, label, mode):
+    """The crash of an operation at one of its points."""
+
+    def check(scene):
+        operation = OPERATIONS[name]
+        scene.record(operation)
+        server, run, _ = scene.run_to(operation, label)
+        crash(scene.disk, server, mode, random.Random(1))
+        run.finish()
+        return scene.check(lambda view: judge(operation, scene.before, scene.after, view, run.acknowledged))
+
+    return check
+
+
+def failed_at(name, label):
+    """An operation with one call that fails."""
+
+    def check(scene):
+        scene.record(OPERATIONS[name])
+        return fail(scene, OPERATIONS[name], label, errno.EIO)[0]
+
+    return check
+
+
+def synced_in_order(name):
+    return lambda scene: unsynced(scene.calls_until_answer(OPERATIONS[name]))
+
+
+def started_in_order(scene):
+    return unsynced(scene.calls_of_start_and_stop())
+
+
+def read_after_a_flip(scene):
+    """One flipped byte of a body."""
+    scene.reset()
+    server = scene.server().start()
+    with connected(server) as client:
+        view = client.look()
+    server.stop()
+    volume = max((server.data / "volumes").glob("0*"), key=lambda file: file.stat().st_blocks)
+    with volume.open("rb") as file:
+        at = os.lseek(file.fileno(), 0, os.SEEK_DATA) + 5000
+    Damage(str(volume.relative_to(server.data)), "flip", at).do(server.data)
+    server = scene.server().start()
+    wrong = try_to_read(server, view)
+    server.kill()
+    return wrong
+
+
+# What catches each; the file system is XFS, which forgives less.
+CATCHES = {
+    "FrameNotVerified": [read_after_a_flip],
+    "VolumeNotSynced": [crashed_at("put medium", END, CUT), synced_in_order("put medium")],
+    "JournalNotSynced": [crashed_at("put small", END, CUT), synced_in_order("put small")],
+    "SettledBeforeWritten": [failed_at("put small", "write meta/*.jnl #1")],
+    "VolumeNameNotSynced": [synced_in_order("put medium")],
+    "ReplacedFileNotSynced": [started_in_order],
+    "FailedSyncTriedAgain": [failed_at("put medium", "fdatasync volumes/* #1")],
+    "FailedWriteForgotten": [failed_at("put small", "write meta/*.jnl #1")],
+    "CleanMarkerLeft": [crashed_at("put medium", END, KILLED), crashed_at("put small", END, CUT_AFTER_JOURNAL)],
+    "SuspectsForgotten": [crashed_at("put medium", "fdatasync volumes/* #1", KILLED)],
+}
+
+
+@pytest.fixture
+def planted():
+    """The binary with mistakes."""
+    binary = os.environ.get("DRYSTONE_PLANTED_BINARY")
+    assert binary and Path(binary).exists(), "build it: `cargo build --package drystone --features planted`"
+    return Path(binary)
+
+
+def tried(check, disk, images, **options):
+    """What one check finds, whichever way it says so."""
+    place = disk("xfs")
+    try:
+        return check(Scene(place, images("xfs", stores.stopped), options=options))
+    except AssertionError as error:
+        return str(error) or "an assertion"
+
+
+@pytest.mark.parametrize("name", CATCHES)
+def test_a_planted_mistake_is_caught(name, planted, disk, images):
+    checks = CATCHES[name]
+    found = [tried(check, disk, images, binary=planted, environment={"DRYSTONE_PLANTED": name}) for check in checks]
+    assert all(found), f"{name} was planted, and only this was found: {found}"
+
+
+def test_the_same_checks_find_nothing_without_a_mistake(planted, disk, images):
+    """Otherwise they would prove nothing."""
+    for checks in CATCHES.values():
+        for check in checks:
+            found = tried(check, disk, images, binary=planted)
+            assert not found, found
