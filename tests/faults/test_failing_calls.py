@@ -11,7 +11,8 @@ import pytest
 
 from client import LOST, Refused, connected
 from disk import KINDS
-from operations import OPERATIONS, judge
+from multipart import pattern
+from operations import MEDIUM, OPERATIONS, judge
 from scene import CUT, Run, Scene, crash
 from stores import with_tables
 from tally import LONG
