@@ -21,6 +21,9 @@ from watch import READS, WatchedServer, fail_at
 # The exit code of a server that cannot write metadata any more.
 EXIT_POISONED = 3
 
+# The longest that the calls of one operation take.
+SECONDS = 6000 if LONG else 900
+
 # Errors that calls like these give; every call may fail with EIO.
 NO_ROOM = ("write", "pwrite64", "pwritev", "pwritev2", "openat", "fallocate", "rename", "mkdir", "ftruncate")
 
@@ -102,7 +105,7 @@ def synced_again(calls, label):
     return ""
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("name", OPERATIONS)
 @pytest.mark.parametrize("kind", KINDS if LONG else KINDS[:1])
 def test_an_error_is_never_a_success(name, kind, disk, images, tally):
@@ -121,7 +124,7 @@ def test_an_error_is_never_a_success(name, kind, disk, images, tally):
     assert not found, f"{len(found)} of them:\n" + "\n".join(found[:5])
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("kind", KINDS[:1])
 def test_a_failed_read_is_never_a_wrong_byte(kind, disk, images, tally):
     """Each read of each object: an error, or a body that ends early, or the right bytes; and the right bytes afterwards."""
