@@ -46,17 +46,22 @@ const fn store(binary: &'static str) -> Suite {
     Suite { build: Build::Plain, binary, package: "drystone-store", filter: "" }
 }
 
+const fn models(binary: &'static str, package: &'static str) -> Suite {
+    Suite { build: Build::Scheduled, binary, package, filter: "models" }
+}
+
 /// What runs against the mistakes that no real disk is needed for, the quick ones first.
 const SIMULATION: &[Suite] = &[
     promises("races::ordered"),
     promises("found"),
     promises("rot"),
+    store("drystone_store"),
+    models("drystone_store", "drystone-store"),
     promises("sequences"),
+    promises("real"),
     promises("exhaustive"),
     promises("races::running"),
-    Suite { build: Build::Scheduled, binary: "drystone_store", package: "drystone-store", filter: "models" },
-    Suite { build: Build::Scheduled, binary: "promises", package: "drystone-sim", filter: "models" },
-    store("drystone_store"),
+    models("promises", "drystone-sim"),
 ];
 
 /// What runs against the others.
