@@ -65,7 +65,8 @@ const SIMULATION: &[Suite] = &[
 ];
 
 /// What runs against the others.
-const DISK: &[Suite] = &[store("drystone_store"), store("opened"), store("disks")];
+const DISK: &[Suite] =
+    &[models("drystone_store", "drystone-store"), store("drystone_store"), store("opened"), store("disks")];
 
 /// The longest that a suite may take with a mistake in it: a hang is a failure too.
 const LIMIT: Duration = Duration::from_mins(5);

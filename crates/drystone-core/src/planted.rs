@@ -110,8 +110,6 @@ mistakes! {
     Disk JournalNotSynced,
     /// Commands are settled before their batch is written.
     Disk SettledBeforeWritten,
-    /// A new volume's name is not synced.
-    Disk VolumeNameNotSynced,
     /// A replaced file is renamed over the old one without a sync.
     Disk ReplacedFileNotSynced,
     /// A failed sync of a volume is tried again.

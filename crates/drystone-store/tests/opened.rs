@@ -166,6 +166,16 @@ fn an_unclean_stop_makes_suspects_and_recovery_clears_them() {
 }
 
 #[test]
+fn the_clean_stop_marker_does_not_outlive_the_next_start() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    opened(dir.path()).close().expect("it closes in order");
+    let store = opened(dir.path());
+    let extent = stored(&store.data(), &bytes(10_000, 1));
+    drop(store);
+    assert_eq!(opened(dir.path()).data().suspects(), [extent.id.volume], "the last stop was not in order");
+}
+
+#[test]
 fn an_unfinished_upload_makes_the_stop_unclean_and_says_so() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let store = opened(dir.path());

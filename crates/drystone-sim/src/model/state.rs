@@ -303,6 +303,17 @@ impl Model {
         if upload.open && upload.bucket == number { Ok(upload) } else { Err("NoSuchUpload") }
     }
 
+    /// Every upload of `bucket` is due by a rule and aborted: parts and bytes of each.
+    pub fn expire(&mut self, bucket: &str) -> Vec<(u32, u64)> {
+        let Some(number) = self.buckets.get(bucket).map(|bucket| bucket.number) else { return Vec::new() };
+        let due = self.uploads.iter_mut().filter(|upload| upload.open && upload.bucket == number);
+        due.map(|upload| {
+            upload.open = false;
+            (upload.parts.len() as u32, upload.parts.values().map(Body::len).sum())
+        })
+        .collect()
+    }
+
     /// The store has forgotten how uploads were completed.
     pub fn forget_completions(&mut self) {
         self.uploads.iter_mut().for_each(|upload| upload.completed = None);

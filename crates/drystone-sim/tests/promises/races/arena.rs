@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use drystone_core::data::door::Data;
 use drystone_core::error::Error;
+use drystone_core::lifecycle::expire::Expired;
+use drystone_core::lifecycle::rules::{AbortAfter, Rule, Rules, Status};
 use drystone_core::meta::door::Meta;
 use drystone_core::objects::get::Span;
 use drystone_core::store::{Parts, Store};
@@ -34,6 +36,8 @@ pub(crate) enum Outcome {
     /// Entity tag and bytes, or that nothing is there.
     Read(Option<(String, Body)>),
     GaveBack,
+    /// Parts and bytes of each upload that was aborted.
+    Expired(Vec<(u32, u64)>),
 }
 
 /// A racer at the start: what it will do, with nothing left to decide.
@@ -68,6 +72,12 @@ impl Runner {
                 Err(Error::NoSuchKey(_) | Error::NoSuchBucket(_)) => Outcome::Read(None),
                 Err(error) => panic!("a read failed: {error}"),
             },
+            (Racer::Expires, _) => {
+                let mut expired = Vec::new();
+                let tell = |one: Expired| expired.push((one.aborted.parts, one.aborted.bytes));
+                store.expire_uploads(tell).await.expect("nothing fails here");
+                Outcome::Expired(expired)
+            }
             (Racer::GivesBack | Racer::Asks(_), _) => {
                 store.give_back().await.expect("nothing fails here");
                 Outcome::GaveBack
@@ -95,6 +105,12 @@ impl<D: Drive> Arena<D> {
         let store = Arc::new(Store::new(parts));
         let mut arena = Self { driver, store, clock, data, model: Model::default(), ids: Ids::new() };
         arena.operate(&Operation::CreateBucket { bucket: "quarry" });
+        let (id, prefix) = ("old".into(), "".into());
+        let rule = Rule { id, status: Status::Enabled, prefix, abort_after: AbortAfter::Hours(24) };
+        let rules = Rules::new(vec![rule]).expect("one rule is enough");
+        let (who, quarry) = (ask::caller(), ask::bucket("quarry"));
+        let set = arena.store.put_lifecycle(&who, &quarry, rules);
+        arena.driver.drive(set).expect("nothing fails here");
         arena
     }
 
@@ -102,6 +118,8 @@ impl<D: Drive> Arena<D> {
     pub(crate) fn prepare(&mut self) -> usize {
         let upload = self.model.uploads();
         scenarios::before(upload).iter().for_each(|operation| self.operate(operation));
+        // From here on the uploads are due by the rule.
+        self.clock.forward(Duration::from_hours(25));
         upload
     }
 
@@ -126,7 +144,7 @@ impl<D: Drive> Arena<D> {
     pub(crate) fn start(&self, racers: &[Racer]) -> Start {
         let operation = |racer: &Racer| match racer {
             Racer::Asks(operation) => Some(operation.clone()),
-            Racer::Reads(_) | Racer::GivesBack => None,
+            Racer::Reads(_) | Racer::GivesBack | Racer::Expires => None,
         };
         let asked: Vec<Operation> = racers.iter().filter_map(operation).collect();
         let mut details = self.model.details_of_all(&asked).into_iter();
@@ -165,6 +183,7 @@ impl<D: Drive> Arena<D> {
                     }
                     Racer::Reads(at) => *outcome == Outcome::Read(model.object(*at).map(read_as)),
                     Racer::GivesBack => *outcome == Outcome::GaveBack,
+                    Racer::Expires => *outcome == Outcome::Expired(model.expire("quarry")),
                 }
             });
             (fits && model.shown() == shown).then_some(model)

@@ -2,7 +2,7 @@
 //!
 //! In reading order: [`arena`] holds a store, its model and the judgement; [`scenarios`] says who races whom;
 //! `ordered` steps the racers through the doors in every order; `running` lets threads run. After each race
-//! every byte in the volumes has a name. Lifecycle rules are not built, so none of them races here.
+//! every byte in the volumes has a name.
 
 pub(crate) mod arena;
 #[cfg(not(feature = "shuttle"))]

@@ -15,6 +15,8 @@ pub(crate) enum Racer {
     Reads(Place),
     /// Frees what is on the reclaim list, as the worker does.
     GivesBack,
+    /// Aborts the uploads that are due by a rule of their bucket: all of `quarry`.
+    Expires,
 }
 
 /// What there is before every race: an object, an upload with two parts (its number is the first free one),
@@ -43,7 +45,7 @@ pub(crate) fn after(upload: usize) -> Vec<Operation> {
 
 /// Every scenario: its name and who takes part.
 pub(crate) fn all(upload: usize) -> Vec<(&'static str, Vec<Racer>)> {
-    use Racer::{Asks, GivesBack, Reads};
+    use Racer::{Asks, Expires, GivesBack, Reads};
     let part = |number, size| Asks(Operation::Part { upload, number, size });
     let complete = |listed| Asks(Operation::Complete { upload, listed, when: When::Always });
     let abort = || Asks(Operation::Abort { upload });
@@ -92,6 +94,9 @@ pub(crate) fn all(upload: usize) -> Vec<(&'static str, Vec<Racer>)> {
             "read against overwrite and reclaim",
             vec![Reads(STONE), put(STONE, 9_500, When::Always), GivesBack],
         ),
+        ("lifecycle against complete", vec![Expires, complete(Listed::First)]),
+        ("lifecycle against part", vec![Expires, part(3, 9_500)]),
+        ("lifecycle against abort", vec![Expires, abort()]),
         ("abort against reclaim", vec![abort(), GivesBack]),
     ]
 }
