@@ -220,9 +220,9 @@ fn run_stage(stage: &Stage, effort: Effort) -> Result<Outcome> {
 fn unit() -> Vec<Command> {
     let nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
     let arguments: &[&str] = if nextest {
-        &["nextest", "run", "--workspace", "--no-fail-fast"]
+        &["nextest", "run", "--workspace", "--no-fail-fast", "--success-output", "final"]
     } else {
-        &["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests"]
+        &["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests", "--", "--show-output"]
     };
     vec![cargo(arguments)]
 }
@@ -231,7 +231,7 @@ fn unit() -> Vec<Command> {
 fn models() -> Vec<Command> {
     let packages = ["--package", "drystone-sim", "--package", "drystone-store"];
     let features = ["--features", "drystone-sim/shuttle,drystone-store/shuttle"];
-    let tests = ["--lib", "--test", "promises", "--no-fail-fast", "models::"];
+    let tests = ["--lib", "--test", "promises", "--no-fail-fast", "models::", "--", "--show-output"];
     vec![cargo(&[&["test"][..], &packages, &features, &tests].concat())]
 }
 
