@@ -59,6 +59,8 @@ class Server:
     process: subprocess.Popen | None = None
     port: int = 0
     admin_port: int = 0
+    # What stands before the command: `MemoryGroup.prefix`, for one.
+    prefix: list = field(default_factory=list)
     expected_log: list = field(default_factory=list)
     exit_code: int | None = None
 
@@ -96,7 +98,7 @@ class Server:
     def command(self):
         where = ["--memory"] if self.in_memory else ["--data", str(self.data)]
         listen = ["--listen", f"127.0.0.1:{self.port}", "--admin-listen", f"127.0.0.1:{self.admin_port}"]
-        return [str(self.binary), "serve", *where, *listen, *self.arguments]
+        return [*self.prefix, str(self.binary), "serve", *where, *listen, *self.arguments]
 
     def _environment(self):
         environment = clean_environment()

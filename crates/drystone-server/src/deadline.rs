@@ -21,6 +21,22 @@ pub(crate) async fn pause(duration: Duration) {
     sleep(duration).await;
 }
 
+/// Milliseconds since it was made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// Starts at 0.
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    /// How long ago it was started, in milliseconds.
+    pub(crate) fn elapsed_ms(self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
 /// How slow the other side may be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {

@@ -13,6 +13,7 @@
 mod arriving;
 mod connection;
 mod exchange;
+mod places;
 mod tls;
 #[cfg(test)]
 mod tests;
@@ -30,12 +31,13 @@ use http::{Request, Response};
 use metrics::{Counter, Gauge};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tracing::{debug, warn};
 
 pub use self::arriving::Arriving;
-use self::connection::serve_connection;
+use self::connection::{Arrived, serve_connection};
+use self::places::Places;
 pub use self::tls::TlsError;
 use crate::deadline;
 use crate::response_body::ResponseBody;
@@ -43,9 +45,13 @@ use crate::work::{Drained, Tasks};
 
 /// Connections that the kernel holds for us before we accept them.
 const BACKLOG: i32 = 1024;
-/// Connections that one listener serves at once unless told otherwise. Each has 8 KiB of buffer
-/// when idle: 10,000 of them are 80 MiB.
-pub const CONNECTIONS_MAX: usize = 10_000;
+/// Connections that one listener serves at once unless told otherwise; beyond them the idle ones make
+/// room. Each takes 16 KiB when idle: all of them 64 MiB.
+pub const CONNECTIONS_MAX: usize = 4_096;
+/// Requests that one listener answers at once unless told otherwise; further ones wait for their turn.
+/// A body that arrives takes at most two batches of 512 KiB and a buffer of 256 KiB, an answer that
+/// leaves a batch of 256 KiB and such a buffer: 96 of them stay below 128 MiB.
+pub const REQUESTS_MAX: usize = 96;
 /// How long shutdown waits for requests in flight unless told otherwise.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);
 /// Wait after an accept that failed for lack of file descriptors or memory.
@@ -58,8 +64,10 @@ pub struct ListenOptions {
     pub address: SocketAddr,
     /// Certificate and key, for TLS.
     pub tls: Option<TlsFiles>,
-    /// Connections served at once; further ones wait.
+    /// Connections served at once; for a further one the one that is idle longest makes room.
     pub connections_max: usize,
+    /// Requests answered at once; for a further one a client that stands still makes room.
+    pub requests_max: usize,
     /// How long shutdown waits for requests in flight.
     pub shutdown_grace: Duration,
     /// Where connections and bytes are counted.
@@ -73,6 +81,7 @@ impl ListenOptions {
             address,
             tls: None,
             connections_max: CONNECTIONS_MAX,
+            requests_max: REQUESTS_MAX,
             shutdown_grace: SHUTDOWN_GRACE,
             traffic: Traffic::default(),
         }
@@ -196,29 +205,38 @@ impl Listener {
         F: Future<Output = Response<ResponseBody>> + Send + 'static,
     {
         let Self { socket, tls, options, .. } = self;
-        let places = Arc::new(Semaphore::new(options.connections_max));
+        let places = Places::new(options.connections_max, options.requests_max);
         let (closing, _) = watch::channel(());
         let mut tasks = Tasks::default();
         let mut shutdown = pin!(shutdown);
+        // At most one that has no place yet: what else we cannot serve stays in the kernel's queue.
+        let mut waiting = None;
         loop {
             let accepted = async {
-                // A place first: what we cannot serve stays in the kernel's queue.
-                let place = Arc::clone(&places).acquire_owned().await.expect("nobody closes the semaphore");
-                (accept(&socket).await, place)
+                if waiting.is_none() {
+                    waiting = Some(accept(&socket, &places).await);
+                }
+                places.take().await
             };
             tokio::select! {
                 biased;
                 () = &mut shutdown => break,
                 () = tasks.reap() => {}
-                ((stream, address), place) = accepted => {
+                place = accepted => {
+                    let (stream, address) = waiting.take().expect("a place is asked for when somebody waits");
                     let transport = if tls.is_some() { Transport::Tls } else { Transport::Plain };
                     let peer = Peer { address, transport };
                     let (tls, handler) = (tls.clone(), handler.clone());
                     let (traffic, closing) = (options.traffic.clone(), closing.subscribe());
+                    let places = Arc::clone(&places);
                     tasks.spawn(async move {
                         traffic.connections.increment(1);
                         let open = traffic.connections.clone();
-                        serve_connection(stream, tls, peer, handler, traffic, closing).await;
+                        let arrived = Arrived { peer, traffic, places, seat: Arc::clone(&place.seat) };
+                        tokio::select! {
+                            () = serve_connection(stream, tls, arrived, handler, closing) => {}
+                            () = place.seat.leave() => {}
+                        }
                         open.decrement(1);
                         drop(place);
                     });
@@ -242,7 +260,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// The next connection, however long that takes.
-async fn accept(socket: &TcpListener) -> (TcpStream, SocketAddr) {
+async fn accept(socket: &TcpListener, places: &Places) -> (TcpStream, SocketAddr) {
     loop {
         match socket.accept().await {
             Ok((stream, address)) => {
@@ -258,6 +276,7 @@ async fn accept(socket: &TcpListener) -> (TcpStream, SocketAddr) {
             }
             Err(failure) => {
                 warn!(%failure, "cannot accept connections; raise the limit of open files if that is it");
+                places.clear_idle();
                 deadline::pause(ACCEPT_PAUSE).await;
             }
         }

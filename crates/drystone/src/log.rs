@@ -18,6 +18,8 @@ pub(crate) fn start(format: LogFormat, filter: &str) -> Result<()> {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_target(false)
+        // By default a line that cannot be written, on a full disk for one, is complained about by a panic.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none());
     match format {
         LogFormat::Text => log.init(),

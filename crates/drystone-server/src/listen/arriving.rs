@@ -12,6 +12,8 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 
+use super::places::Seat;
+
 /// The body of a request, raw from the connection.
 #[derive(Debug)]
 pub struct Arriving {
@@ -19,6 +21,8 @@ pub struct Arriving {
     /// Whether the handler has asked for a byte, which makes hyper send `100 Continue`.
     asked: bool,
     give_back: Option<GiveBack>,
+    /// Whose client makes us wait when nothing has arrived.
+    seat: Option<Arc<Seat>>,
 }
 
 #[derive(Debug)]
@@ -40,16 +44,18 @@ pub(super) struct Unread {
 }
 
 impl Arriving {
-    /// Wraps a body that hyper reads; `give_back` gets it when it is dropped unread.
-    pub(super) fn new(body: Incoming, give_back: Option<GiveBack>) -> Self {
-        Self { source: Source::Connection(body), asked: false, give_back }
+    /// Wraps a body that hyper reads; `give_back` gets it when it is dropped unread, and `seat` hears when its
+    /// client makes us wait.
+    pub(super) fn new(body: Incoming, give_back: Option<GiveBack>, seat: &Arc<Seat>) -> Self {
+        let seat = Some(Arc::clone(seat));
+        Self { source: Source::Connection(body), asked: false, give_back, seat }
     }
 }
 
 /// A body that is in memory, for requests that come from no connection.
 impl From<Bytes> for Arriving {
     fn from(bytes: Bytes) -> Self {
-        Self { source: Source::Memory(bytes), asked: false, give_back: None }
+        Self { source: Source::Memory(bytes), asked: false, give_back: None, seat: None }
     }
 }
 
@@ -65,6 +71,11 @@ impl Body for Arriving {
             Source::Connection(body) => {
                 let frame = Pin::new(body).poll_frame(cx);
                 self.asked = true;
+                match (&self.seat, &frame) {
+                    (Some(seat), Poll::Pending) => seat.waits(),
+                    (Some(seat), Poll::Ready(_)) => seat.moves(),
+                    (None, _) => {}
+                }
                 ready!(frame)
             }
             Source::Memory(bytes) => {

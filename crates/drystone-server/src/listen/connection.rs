@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use super::exchange::exchange;
+use super::places::{Places, Seat};
 use super::tls::ALPN_HTTP2;
 use super::{Arriving, Peer, Traffic};
 use crate::deadline::{self, PATIENCE, Pace, Patience};
@@ -30,8 +31,9 @@ const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// also how long an idle connection is kept.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(75);
 /// Bytes of a request's head. Authentication has a lower bound with a better message; this one
-/// bounds memory before anything is parsed.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+/// bounds memory before anything is parsed: a head that does not end takes twice as much, on each of
+/// [`CONNECTIONS_MAX`](super::CONNECTIONS_MAX) connections.
+const HEAD_BYTES_MAX: usize = 24 * 1024;
 /// Headers of a request: user metadata has 2 KiB at most, which is some 80 short ones.
 const HEADERS_MAX: usize = 100;
 /// Buffer of one HTTP/1 connection while a body streams through it; 64 uploads use 16 MiB.
@@ -48,48 +50,66 @@ const LINGER: Patience = Patience { slack_max: Duration::from_secs(5), rate_min:
 /// Bytes that a closing connection reads at most.
 const LINGER_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// A connection's surroundings.
+#[derive(Clone)]
+pub(super) struct Arrived {
+    pub(super) peer: Peer,
+    pub(super) traffic: Traffic,
+    pub(super) places: Arc<Places>,
+    pub(super) seat: Arc<Seat>,
+}
+
 /// Serves one connection to its end.
 pub(super) async fn serve_connection<H, F>(
     stream: TcpStream,
     tls: Option<TlsAcceptor>,
-    peer: Peer,
+    arrived: Arrived,
     handler: H,
-    traffic: Traffic,
     closing: watch::Receiver<()>,
 ) where
     H: Fn(Request<Arriving>, Peer) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<ResponseBody>> + Send + 'static,
 {
     let Some(tls) = tls else {
-        return serve_http1(stream, peer, handler, traffic, closing).await;
+        return serve_http1(stream, arrived, handler, closing).await;
     };
+    // Apart, so that the many connections without it have no room for it.
+    Box::pin(serve_tls(stream, tls, arrived, handler, closing)).await;
+}
+
+async fn serve_tls<H, F>(
+    stream: TcpStream,
+    tls: TlsAcceptor,
+    arrived: Arrived,
+    handler: H,
+    closing: watch::Receiver<()>,
+) where
+    H: Fn(Request<Arriving>, Peer) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<ResponseBody>> + Send + 'static,
+{
+    let peer = arrived.peer;
     match deadline::within(HANDSHAKE_TIME_MAX, tls.accept(stream)).await {
         None => debug!(peer = %peer.address, "a TLS handshake took too long"),
         Some(Err(failure)) => debug!(peer = %peer.address, %failure, "a TLS handshake failed"),
         Some(Ok(stream)) => {
             if stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2) {
-                serve_http2(stream, peer, handler, traffic, closing).await;
+                serve_http2(stream, arrived, handler, closing).await;
             } else {
-                serve_http1(stream, peer, handler, traffic, closing).await;
+                serve_http1(stream, arrived, handler, closing).await;
             }
         }
     }
 }
 
-async fn serve_http1<S, H, F>(
-    stream: S,
-    peer: Peer,
-    handler: H,
-    traffic: Traffic,
-    mut closing: watch::Receiver<()>,
-) where
+async fn serve_http1<S, H, F>(stream: S, arrived: Arrived, handler: H, mut closing: watch::Receiver<()>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Arriving>, Peer) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<ResponseBody>> + Send + 'static,
 {
-    let lingers = Arc::new(AtomicBool::new(false));
-    let io = TokioIo::new(Guarded::new(stream, traffic, Arc::clone(&lingers)));
-    let service = service_fn(|request| exchange(handler.clone(), request, peer, &lingers));
+    let (peer, lingers) = (arrived.peer, Arc::new(AtomicBool::new(false)));
+    let io = TokioIo::new(Guarded::new(stream, &arrived, Arc::clone(&lingers)));
+    let service = service_fn(|request| exchange(handler.clone(), request, &arrived, &lingers));
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
@@ -109,22 +129,17 @@ async fn serve_http1<S, H, F>(
     report(peer, result);
 }
 
-async fn serve_http2<S, H, F>(
-    stream: S,
-    peer: Peer,
-    handler: H,
-    traffic: Traffic,
-    mut closing: watch::Receiver<()>,
-) where
+async fn serve_http2<S, H, F>(stream: S, arrived: Arrived, handler: H, mut closing: watch::Receiver<()>)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     H: Fn(Request<Arriving>, Peer) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<ResponseBody>> + Send + 'static,
 {
-    let lingers = Arc::new(AtomicBool::new(false));
-    let io = TokioIo::new(Guarded::new(stream, traffic, Arc::clone(&lingers)));
+    let (peer, lingers) = (arrived.peer, Arc::new(AtomicBool::new(false)));
+    let io = TokioIo::new(Guarded::new(stream, &arrived, Arc::clone(&lingers)));
     let service = service_fn(move |request| {
-        let (handler, lingers) = (handler.clone(), Arc::clone(&lingers));
-        async move { exchange(handler, request, peer, &lingers).await }
+        let (handler, lingers, arrived) = (handler.clone(), Arc::clone(&lingers), arrived.clone());
+        async move { exchange(handler, request, &arrived, &lingers).await }
     });
     let mut connection = pin!(
         http2::Builder::new(TokioExecutor::new())
@@ -133,7 +148,7 @@ async fn serve_http2<S, H, F>(
             .max_concurrent_streams(STREAMS_MAX)
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).expect("64 KiB"))
+            .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).expect("24 KiB"))
             .max_send_buf_size(BUFFER_MAX)
             .serve_connection(io, service)
     );
@@ -158,6 +173,7 @@ fn report(peer: Peer, result: hyper::Result<()>) {
 struct Guarded<S> {
     stream: S,
     traffic: Traffic,
+    seat: Arc<Seat>,
     /// How fast the client takes our answers.
     writes: Pace,
     /// Whether the client may still be sending when we close.
@@ -172,8 +188,9 @@ struct Lingering {
 }
 
 impl<S> Guarded<S> {
-    fn new(stream: S, traffic: Traffic, lingers: Arc<AtomicBool>) -> Self {
-        Self { stream, traffic, writes: Pace::new(PATIENCE), lingers, lingering: None }
+    fn new(stream: S, arrived: &Arrived, lingers: Arc<AtomicBool>) -> Self {
+        let (traffic, seat) = (arrived.traffic.clone(), Arc::clone(&arrived.seat));
+        Self { stream, traffic, seat, writes: Pace::new(PATIENCE), lingers, lingering: None }
     }
 
     /// Accounts for a write, or gives up on a client that takes nothing.
@@ -181,10 +198,12 @@ impl<S> Guarded<S> {
         match result {
             Poll::Ready(Ok(bytes)) => {
                 self.writes.progressed(bytes);
+                self.seat.moves();
                 self.traffic.sent.increment(bytes as u64);
             }
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
+                self.seat.waits();
                 ready!(self.writes.poll_expired(cx));
                 return Poll::Ready(Err(io::Error::new(
                     io::ErrorKind::TimedOut,

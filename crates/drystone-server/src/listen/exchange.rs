@@ -1,5 +1,8 @@
 //! One request and its answer, and what becomes of a body that nobody wanted.
 //!
+//! A request first waits for its turn, so that all bodies in flight together have a bound; when that
+//! takes too long, its client is told to come again.
+//!
 //! A client that is still sending when the answer comes may never read it: it sees a connection
 //! that breaks, and tries again. So before the answer goes out:
 //! 1. nothing unread: nothing to do;
@@ -16,22 +19,30 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::{CONNECTION, EXPECT};
-use http::{HeaderValue, Request, Response, Version};
-use http_body::Body;
+use bytes::Bytes;
+use http::header::{CONNECTION, CONTENT_TYPE, EXPECT, RETRY_AFTER};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::Peer;
 use super::arriving::{Arriving, GiveBack, Unread};
+use super::connection::Arrived;
+use super::places::Turn;
 use crate::deadline;
-use crate::response_body::ResponseBody;
+use crate::response_body::{BoxError, ResponseBody};
 
 /// Bytes of an unwanted body that are read away to keep a connection: the part sizes of the AWS CLI
 /// (8 MiB), rclone (5 MiB) and restic's packs (16 MiB). Reading them is cheaper than a handshake and
 /// a retry.
 const DRAIN_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The document for a client that did not get its turn.
+const SLOW_DOWN: &[u8] =
+    b"<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>SlowDown</Code><Message>Please reduce \
+    your request rate.</Message></Error>";
 /// How long reading them away may take.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -39,9 +50,9 @@ const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
 pub(super) async fn exchange<H, F>(
     handler: H,
     request: Request<Incoming>,
-    peer: Peer,
+    arrived: &Arrived,
     lingers: &AtomicBool,
-) -> Result<Response<ResponseBody>, Infallible>
+) -> Result<Response<Answering>, Infallible>
 where
     H: Fn(Request<Arriving>, Peer) -> F,
     F: Future<Output = Response<ResponseBody>>,
@@ -51,7 +62,15 @@ where
     let settles = version < Version::HTTP_2 && !request.body().is_end_stream();
     let answered_early = expects == Expects::Continue && request.body().is_end_stream();
     let unread = settles.then(GiveBack::default);
-    let mut response = handler(request.map(|body| Arriving::new(body, unread.clone())), peer).await;
+    let seat = &arrived.seat;
+    let turn = seat.turn(&arrived.places).await;
+    let request = request.map(|body| Arriving::new(body, unread.clone(), seat));
+    let mut response = if turn.is_some() {
+        handler(request, arrived.peer).await
+    } else {
+        drop(request);
+        come_again()
+    };
     let left = unread.and_then(|slot| slot.lock().take());
     if let Some(left) = left
         && settle(left, expects).await == Connection::Closes
@@ -62,7 +81,42 @@ where
     if answered_early {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response)
+    Ok(response.map(|body| Answering { body, _turn: turn }))
+}
+
+/// An answer's body, which keeps the request's turn until it has left.
+pub(super) struct Answering {
+    body: ResponseBody,
+    _turn: Option<Turn>,
+}
+
+impl Body for Answering {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// S3's answer of a server that is too busy; SDKs try again, a little later each time.
+fn come_again() -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::from(Bytes::from_static(SLOW_DOWN)));
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    response
 }
 
 /// What becomes of the connection.

@@ -458,20 +458,41 @@ async fn a_handler_that_panics_takes_only_its_own_connection() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_bound_wait_for_a_place() {
+async fn a_connection_beyond_the_bound_waits_until_another_is_idle() {
     let mut options = ListenOptions::new(loopback());
     options.connections_max = 1;
-    let server = Server::start_with(options, echo);
+    let begun = Arc::new(Notify::new());
+    let server = Server::start_with(options, {
+        let begun = Arc::clone(&begun);
+        move |request, peer| {
+            begun.notify_one();
+            echo(request, peer)
+        }
+    });
     let mut first = server.connect().await;
-    first.send("GET /1 HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    first.answer().await;
+    // A request whose body has not come yet.
+    first.send("PUT /1 HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n").await;
+    begun.notified().await;
     let mut second = server.connect().await;
     second.send("GET /2 HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    first.send("GET /3 HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert_eq!(first.answer().await.1, "GET /3 0", "the first is served as long as it stays");
+    first.send("abc").await;
+    assert_eq!(first.answer().await.1, "PUT /1 3", "the first is served as long as it is busy");
     assert!(second.received.is_empty());
-    drop(first);
-    assert_eq!(second.answer().await.1, "GET /2 0");
+    assert_eq!(second.answer().await.1, "GET /2 0", "and makes room when it is not");
+}
+
+#[tokio::test]
+async fn a_request_whose_client_stands_still_makes_room_for_another() {
+    let mut options = ListenOptions::new(loopback());
+    options.requests_max = 1;
+    let server = Server::start_with(options, echo);
+    let mut still = server.connect().await;
+    still.send("PUT /1 HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n").await;
+    // Its turn has come when a first byte of the body is taken.
+    still.send("a").await;
+    let mut other = server.connect().await;
+    other.send("GET /2 HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(other.answer().await.1, "GET /2 0");
 }
 
 #[tokio::test]
