@@ -10,7 +10,7 @@ from client import LOST, connected
 from disk import AT_ONCE, LOG_FIRST, Disk
 from drystone import Server
 from operations import Operation
-from watch import WatchedServer, freeze_at
+from watch import WatchedServer, freeze_at, one_commit
 
 # How the process ends, or the machine.
 KILLED, CUT, CUT_AFTER_JOURNAL, CUT_AFTER_SOME_SYNCS = MODES = [
@@ -166,12 +166,16 @@ class Scene:
     # What was called until a moment.
 
     def calls_until_answer(self, operation):
-        """The calls of an operation up to its answer."""
+        """The calls of an operation up to its answer.
+
+        It has one commit, so nothing that the metadata journal is given later is its own: the worker in the background,
+        which must not be caught between its write and its sync, is held there.
+        """
         self.reset()
         server = self.server().start()
         with connected(server) as client:
             server.watch.is_quiet()
-            server.watch.arm()
+            server.watch.arm(one_commit)
             operation.run(client, [])
             calls = list(server.watch.calls)
         server.kill()

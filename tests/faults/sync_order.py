@@ -4,7 +4,7 @@ ext4 and XFS keep more than they promise: the name of a new file often survives 
 the calls themselves are judged: what was written is synced before the answer, and what is renamed was synced before.
 """
 
-WRITES = ("write", "pwrite64", "pwritev", "pwritev2", "writev")
+from watch import WRITES
 
 
 def unsynced(calls):

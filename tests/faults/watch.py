@@ -1,7 +1,7 @@
 """Sees every system call of a server that changes its data directory before it happens, and decides what becomes of it.
 
 The kernel asks through a seccomp listener, so neither the server nor a library has to be changed, and raw system calls
-are seen too. A rule lets a call happen, fails it with an error, or freezes the whole process just before it.
+are seen too. A rule lets a call happen, fails it with an error, holds it, or freezes the whole process just before it.
 """
 
 import collections
@@ -68,6 +68,7 @@ READS = {
 PATHS = {"truncate", "rename", "mkdir", "rmdir", "creat", "link", "unlink", "symlink", "chmod", "open"}
 PATHS_AT = {"openat", "mkdirat", "unlinkat", "renameat", "renameat2", "linkat"}
 
+WRITES = {"write", "pwrite64", "pwritev", "pwritev2", "writev"}
 SYNCS = {"fsync", "fdatasync", "syncfs", "sync_file_range", "msync"}
 AT_FDCWD, TGKILL = -100, 234
 LIBC = ctypes.CDLL(None)
@@ -78,8 +79,8 @@ RECEIVE = 3 << 30 | ASKED.size << 16 | 0x21 << 8
 SEND = 3 << 30 | ANSWER.size << 16 | 0x21 << 8 | 1
 CONTINUE = 1
 
-# What a rule may answer, beside the number of an error.
-GO, FREEZE = "go", "freeze"
+# What a rule may answer, beside the number of an error. A call on hold waits for the end of the process; others go on.
+GO, HOLD, FREEZE = "go", "hold", "freeze"
 
 # A call comes this long after the one before it at most, while anything is still going on.
 QUIET_SECONDS = 0.03
@@ -207,14 +208,15 @@ class Watch:
             with self.changed:
                 self.counts[kind] += 1
                 call = Call(self.names[number], path, kind, self.counts[kind])
-                self.calls.append(call)
                 verdict = self.rule(call)
+                if verdict != HOLD:
+                    self.calls.append(call)
                 self.changed.notify_all()
         if verdict == FREEZE:
             self.freeze()
         elif verdict == GO:
             self._send(ANSWER.pack(token, 0, 0, CONTINUE))
-        else:
+        elif verdict != HOLD:
             self._send(ANSWER.pack(token, 0, -verdict, 0))
 
     def _send(self, answer):
@@ -289,3 +291,8 @@ def freeze_at(label):
 def fail_at(label, error):
     """A rule: the call of this label fails, and does nothing."""
     return lambda call: error if call.label == label else GO
+
+
+def one_commit(call):
+    """A rule: the metadata journal is written once; whoever writes to it again is held."""
+    return HOLD if call.name in WRITES and call.path.endswith(".jnl") and call.nth > 1 else GO

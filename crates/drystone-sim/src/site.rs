@@ -136,6 +136,23 @@ impl Site {
     /// # Panics
     /// When a promise is broken.
     pub fn operate(&mut self, operation: &Operation) {
+        self.ask(operation);
+        self.settle();
+        self.check();
+    }
+
+    /// Does `operations` one after the other, and compares everything once.
+    ///
+    /// # Panics
+    /// When a promise is broken.
+    pub fn prepare(&mut self, operations: impl IntoIterator<Item = Operation>) {
+        operations.into_iter().for_each(|operation| self.ask(&operation));
+        self.settle();
+        self.check();
+    }
+
+    /// Does `operation`, in the store and in the model.
+    fn ask(&mut self, operation: &Operation) {
         self.machine.rest();
         let was_poisoned = self.machine.is_poisoned();
         let mut after = self.model.clone();
@@ -159,8 +176,6 @@ impl Site {
                 self.ids.truncate(uploads.max(self.model.uploads()));
             }
         }
-        self.settle();
-        self.check();
     }
 
     /// Does something that no client asks for.

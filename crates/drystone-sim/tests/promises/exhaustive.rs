@@ -25,7 +25,7 @@ enum Letter {
 /// holds nothing but an upload.
 fn beginning() -> Site {
     let mut site = Site::new(Worker::Asleep);
-    for operation in [
+    site.prepare([
         Operation::CreateBucket { bucket: "quarry" },
         Operation::CreateBucket { bucket: "kiln" },
         Operation::Put { to: STONE, size: 10_000, when: When::Always },
@@ -35,9 +35,7 @@ fn beginning() -> Site {
         Operation::Part { upload: 0, number: 2, size: 5_000 },
         Operation::Create { to: ("kiln", "brick") },
         Operation::Part { upload: 1, number: 1, size: 700 },
-    ] {
-        site.operate(&operation);
-    }
+    ]);
     site
 }
 

@@ -1,9 +1,9 @@
 //! The promises, proven over simulated doors and in memory.
 //!
 //! In reading order: [`exhaustive`] tries every short sequence of operations with every fault at every call
-//! through a door; [`sequences`] makes up long ones; [`real`] runs such over files; [`found`] keeps what they found; [`rot`] flips bits; [`races`] lets requests
-//! race; `models` lets them race under a model checker, in a build of their own (feature `shuttle`), in which
-//! nothing else can run.
+//! through a door; [`sequences`] makes up long ones; [`real`] runs such over files; [`deletion`] stops the one
+//! operation that takes several transactions; [`rot`] flips bits; [`races`] lets requests race; `models` lets
+//! them race under a model checker, in a build of their own (feature `shuttle`), in which nothing else can run.
 
 #[cfg(test)]
 #[cfg(not(feature = "shuttle"))]
@@ -16,7 +16,7 @@ mod sequences;
 mod real;
 #[cfg(test)]
 #[cfg(not(feature = "shuttle"))]
-mod found;
+mod deletion;
 #[cfg(test)]
 #[cfg(not(feature = "shuttle"))]
 mod rot;

@@ -8,13 +8,11 @@ const STONE: (&str, &str) = ("quarry", "stone");
 
 fn site() -> Site {
     let mut site = Site::new(Worker::Awake);
-    for operation in [
+    site.prepare([
         Operation::CreateBucket { bucket: "quarry" },
         Operation::Put { to: PEBBLE, size: 100, when: When::Always },
         Operation::Put { to: STONE, size: 9_000, when: When::Always },
-    ] {
-        site.operate(&operation);
-    }
+    ]);
     site
 }
 
