@@ -62,6 +62,24 @@ class Client:
     def buckets(self):
         return [name.text for name in self.call("GET", "/").xml.iterfind("Buckets/Bucket/Name")]
 
+    def rules(self, bucket):
+        """The lifecycle rules as the server shows them; None without any."""
+        answer = self.request("GET", f"/{bucket}", [("lifecycle", "")])
+        if answer.status == 404:
+            return None
+        assert answer.status == 200, answer
+        return answer.body
+
+    def set_rule(self, bucket, days):
+        """Uploads in progress are aborted after some days."""
+        action, after = "AbortIncompleteMultipartUpload", f"<DaysAfterInitiation>{days}</DaysAfterInitiation>"
+        rule = f"<ID>old</ID><Status>Enabled</Status><Filter><Prefix></Prefix></Filter><{action}>{after}</{action}>"
+        body = f"<LifecycleConfiguration><Rule>{rule}</Rule></LifecycleConfiguration>".encode()
+        self.call("PUT", f"/{bucket}", [("lifecycle", "")], {"content-md5": md5_base64(body)}, body)
+
+    def remove_rules(self, bucket):
+        self.call("DELETE", f"/{bucket}", [("lifecycle", "")])
+
     def put(self, bucket, key, body, headers=None):
         return self.call("PUT", encode_path(bucket, key), headers=headers, body=body).headers["etag"]
 
@@ -139,7 +157,7 @@ class Client:
         """All that the server shows: buckets, objects with a digest of the bytes that it returned, uploads with their parts."""
         view = {}
         for bucket in self.buckets():
-            view["bucket", bucket] = "exists"
+            view["bucket", bucket] = self.rules(bucket) or "exists"
             for key in self.keys(bucket):
                 answer = self.get(bucket, key)
                 view["object", bucket, key] = (answer.headers["etag"], hashlib.sha256(answer.body).hexdigest())

@@ -35,6 +35,7 @@ def prepare(client):
         upload = client.create(bucket, key)
         client.part(bucket, key, upload, 1, pattern(PART, 3))
         client.part(bucket, key, upload, 2, pattern(SMALL, 4))
+    client.set_rule("doomed", 7)
     # Its completion replaces an object.
     upload = client.create("alpha", "medium")
     client.part("alpha", "medium", upload, 7, pattern(MEDIUM, 6))
@@ -78,6 +79,9 @@ def simple(name, request):
 simple("create a bucket", lambda client: client.create_bucket("another"))
 simple("delete a bucket", lambda client: client.delete_bucket("empty"))
 simple("delete a bucket with an upload", lambda client: client.delete_bucket("doomed"))
+simple("set a lifecycle rule", lambda client: client.set_rule("alpha", 7))
+simple("replace a lifecycle rule", lambda client: client.set_rule("doomed", 14))
+simple("remove lifecycle rules", lambda client: client.remove_rules("doomed"))
 simple("put nothing", lambda client: client.put("alpha", "new", b""))
 simple("put small", lambda client: client.put("alpha", "new", pattern(SMALL, 10)))
 simple("put medium", lambda client: client.put("alpha", "new", pattern(MEDIUM, 11)))

@@ -52,6 +52,7 @@ fn step(site: &mut Site, from: &mut Draws<'_>) {
             site.open_reader(place, range);
         }
         6 => site.leave_reader(from.byte().into()),
+        7 => site.background(Background::Expire),
         _ => {
             if let Some(operation) = from.operation(site.model().uploads()) {
                 site.operate(&operation);
@@ -129,7 +130,7 @@ impl Draws<'_> {
 
     /// An operation; `None` when it is about an upload and there is none.
     fn operation(&mut self, uploads: usize) -> Option<Operation> {
-        let kind = self.byte() % 20;
+        let kind = self.byte() % 22;
         // One of the last few, so that most are still open.
         let upload = uploads.checked_sub(1 + usize::from(self.byte()) % uploads.clamp(1, 3));
         Some(match kind {
@@ -154,7 +155,9 @@ impl Draws<'_> {
                 listed: self.one_of([Listed::First, Listed::All, Listed::Stale, Listed::Again]),
                 when: self.when(),
             },
-            _ => Operation::Abort { upload: upload? },
+            18 | 19 => Operation::Abort { upload: upload? },
+            20 => Operation::Rule { bucket: self.one_of(BUCKETS) },
+            _ => Operation::NoRule { bucket: self.one_of(BUCKETS) },
         })
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use drystone_core::data::door::Data;
 use drystone_core::error::Error;
+use drystone_core::lifecycle::expire::Expired;
 use drystone_core::names::Timestamp;
 use drystone_core::objects::ObjectReader;
 use drystone_core::objects::get::{ByteRange, Span};
@@ -32,6 +33,8 @@ pub enum Background {
     GiveBack,
     /// A week passes, and old completions are forgotten.
     Forget,
+    /// More than a day passes, and uploads are aborted where a rule says so.
+    Expire,
 }
 
 /// How the process ends.
@@ -184,6 +187,8 @@ impl Site {
     /// When a promise is broken.
     pub fn background(&mut self, work: Background) {
         self.machine.rest();
+        let was_poisoned = self.machine.is_poisoned();
+        let mut after = self.model.clone();
         let process = self.process.as_ref().expect("a process runs");
         let outcome = match work {
             Background::GiveBack => run(process.store.give_back()).map(drop),
@@ -193,9 +198,21 @@ impl Site {
                 self.clock.set(self.latest);
                 run(process.store.forget_old_completions())
             }
+            Background::Expire => {
+                self.latest.0 += 25 * 60 * 60 * 1000;
+                self.clock.set(self.latest);
+                let (due, mut aborted) = (after.expire(), Vec::new());
+                let tell = |one: Expired| aborted.push((one.aborted.parts, one.aborted.bytes));
+                let outcome = run(process.store.expire_uploads(tell));
+                // A run that fails later has told of what it did before.
+                let right = aborted == due || outcome.is_err() && aborted.is_empty();
+                assert!(right, "what is told was aborted, and nothing else: {aborted:?} of {due:?}");
+                outcome
+            }
         };
         match (outcome, work) {
             (Ok(()), Background::Forget) => self.model.forget_completions(),
+            (Ok(()), Background::Expire) => self.model = after,
             (Err(error), _) => {
                 assert!(self.machine.has_failed(), "{work:?} failed though no door did: {error}");
                 // Whether completions are forgotten after a failure shows only in a repeated Complete.
@@ -204,6 +221,8 @@ impl Site {
                 } else if work == Background::Forget {
                     self.end(End::Cut(Kept::Everything));
                     return self.background(work);
+                } else if work == Background::Expire && !was_poisoned {
+                    self.maybe = Some(after);
                 }
             }
             (Ok(()), Background::GiveBack) => {}

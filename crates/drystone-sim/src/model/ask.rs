@@ -7,6 +7,7 @@ use drystone_core::buckets::create::CreateBucket;
 use drystone_core::buckets::list::ListBuckets;
 use drystone_core::checksum::{Checksum, crc64};
 use drystone_core::error::Error;
+use drystone_core::lifecycle::rules::{AbortAfter, Rule, Rules, Status};
 use drystone_core::names::{AccountId, BucketName, ObjectKey, PartNumber};
 use drystone_core::objects::ObjectReader;
 use drystone_core::objects::conditions::{ETagMatch, ReadConditions, WriteCondition};
@@ -119,20 +120,8 @@ impl Request {
     }
 
     async fn ask(self, store: &Store, ids: &mut Ids) -> Result<Answer, Error> {
-        let Self { operation, details, target, upload_id } = self;
         let who = &caller();
-        let Details { body, if_match, listed } = details;
-        let write = |when: When| match (when, if_match.clone()) {
-            (When::IfAbsent, _) => WriteCondition::IfAbsent,
-            (_, Some(tag)) => WriteCondition::IfMatch(tag),
-            (_, None) => WriteCondition::None,
-        };
-        let source = |from: Place| CopySource {
-            bucket: bucket(from.0),
-            key: key(from.1),
-            conditions: ReadConditions::default(),
-        };
-        match operation {
+        match self.operation {
             Operation::CreateBucket { bucket: name } => {
                 store.create_bucket(who, CreateBucket { name: bucket(name), region: None }).await?;
                 Ok(Answer::Done)
@@ -141,13 +130,33 @@ impl Request {
                 store.delete_bucket(who, &bucket(name)).await?;
                 Ok(Answer::Done)
             }
+            Operation::Rule { bucket: name } => {
+                store.put_lifecycle(who, &bucket(name), after_a_day()).await?;
+                Ok(Answer::Done)
+            }
+            Operation::NoRule { bucket: name } => {
+                store.delete_lifecycle(who, &bucket(name)).await?;
+                Ok(Answer::Done)
+            }
+            Operation::Put { .. }
+            | Operation::Delete { .. }
+            | Operation::DeleteMany { .. }
+            | Operation::Copy { .. } => self.ask_of_objects(store).await,
+            _ => self.ask_of_uploads(store, ids).await,
+        }
+    }
+
+    async fn ask_of_objects(self, store: &Store) -> Result<Answer, Error> {
+        let who = &caller();
+        let Details { body, if_match, .. } = self.details;
+        match self.operation {
             Operation::Put { to, when, .. } => {
                 let request = PutObject {
                     bucket: bucket(to.0),
                     key: key(to.1),
                     incoming: incoming(body.as_ref()),
                     attributes: Attributes::default(),
-                    condition: write(when),
+                    condition: write_condition(when, if_match),
                 };
                 store.put_object(who, request).await.map(|put| Answer::Tag(put.etag.to_string()))
             }
@@ -166,15 +175,24 @@ impl Request {
             }
             Operation::Copy { from, to, when } => {
                 let request = CopyObject {
-                    source: source(from),
+                    source: copy_source(from),
                     bucket: bucket(to.0),
                     key: key(to.1),
                     directive: MetadataDirective::Copy { but: &[], own: None },
                     checksum: None,
-                    condition: write(when),
+                    condition: write_condition(when, if_match),
                 };
                 store.copy_object(who, request).await.map(|copy| Answer::Tag(copy.etag.to_string()))
             }
+            other => unreachable!("{other:?} is not about objects"),
+        }
+    }
+
+    async fn ask_of_uploads(self, store: &Store, ids: &mut Ids) -> Result<Answer, Error> {
+        let Self { operation, details, target, upload_id } = self;
+        let who = &caller();
+        let Details { body, if_match, listed } = details;
+        match operation {
             Operation::Create { to } => {
                 let request = CreateUpload {
                     bucket: bucket(to.0),
@@ -199,7 +217,7 @@ impl Request {
             }
             Operation::PartCopy { number, from, range, .. } => {
                 let request = UploadPartCopy {
-                    source: source(from),
+                    source: copy_source(from),
                     range: range.map(|(first, last)| first..=last),
                     bucket: bucket(target.0),
                     key: key(target.1),
@@ -220,7 +238,7 @@ impl Request {
                     object_size: None,
                     checksum: None,
                     checksum_type: None,
-                    condition: write(when),
+                    condition: write_condition(when, if_match),
                 };
                 store.complete_upload(who, request).await.map(|put| Answer::Tag(put.etag.to_string()))
             }
@@ -234,8 +252,28 @@ impl Request {
                 let freed = store.abort_upload(who, request).await?;
                 Ok(Answer::Freed { parts: freed.parts, bytes: freed.bytes })
             }
+            other => unreachable!("{other:?} is not about uploads"),
         }
     }
+}
+
+fn write_condition(when: When, if_match: Option<String>) -> WriteCondition {
+    match (when, if_match) {
+        (When::IfAbsent, _) => WriteCondition::IfAbsent,
+        (_, Some(tag)) => WriteCondition::IfMatch(tag),
+        (_, None) => WriteCondition::None,
+    }
+}
+
+fn copy_source(from: Place) -> CopySource {
+    CopySource { bucket: bucket(from.0), key: key(from.1), conditions: ReadConditions::default() }
+}
+
+/// A rule that aborts every upload after a day.
+fn after_a_day() -> Rules {
+    let (id, prefix) = ("old".into(), "".into());
+    let rule = Rule { id, status: Status::Enabled, prefix, abort_after: AbortAfter::Hours(24) };
+    Rules::new(vec![rule]).expect("one rule is enough")
 }
 
 /// The name of a refusal; `None` for a failure of the doors.
@@ -301,7 +339,8 @@ pub async fn read(mut reader: ObjectReader) -> Result<Vec<u8>, Error> {
 pub async fn show(store: &Store, ids: &mut Ids) -> Result<Shown, Error> {
     let mut shown = Shown::new();
     for name in buckets(store)? {
-        let mut bucket = ShownBucket::default();
+        let rule = store.lifecycle(&caller(), &name)?.is_some();
+        let mut bucket = ShownBucket { rule, ..ShownBucket::default() };
         for name_of_key in objects(store, &name)? {
             let request = GetObject {
                 bucket: name.clone(),

@@ -57,6 +57,10 @@ pub enum Operation {
     Complete { upload: usize, listed: Listed, when: When },
     /// AbortMultipartUpload.
     Abort { upload: usize },
+    /// PutBucketLifecycleConfiguration with a rule that aborts every upload after a day.
+    Rule { bucket: &'static str },
+    /// DeleteBucketLifecycle.
+    NoRule { bucket: &'static str },
 }
 
 /// What is answered.

@@ -10,6 +10,8 @@ pub type Shown = BTreeMap<String, ShownBucket>;
 /// A bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShownBucket {
+    /// Whether a rule aborts its uploads.
+    pub rule: bool,
     /// Objects by key.
     pub objects: BTreeMap<String, ShownObject>,
     /// Uploads in progress by key and by when they were created.

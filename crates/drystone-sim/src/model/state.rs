@@ -26,6 +26,8 @@ pub struct Model {
 #[derive(Clone, Debug)]
 struct Bucket {
     number: u64,
+    /// Whether its uploads are aborted after a day.
+    rule: bool,
     objects: BTreeMap<&'static str, ShownObject>,
 }
 
@@ -156,7 +158,8 @@ impl Model {
                     return Err("BucketAlreadyOwnedByYou");
                 }
                 self.made += 1;
-                self.buckets.insert(bucket, Bucket { number: self.made, objects: BTreeMap::new() });
+                let (number, objects) = (self.made, BTreeMap::new());
+                self.buckets.insert(bucket, Bucket { number, rule: false, objects });
                 Ok(Answer::Done)
             }
             Operation::DeleteBucket { bucket } => {
@@ -229,6 +232,14 @@ impl Model {
                 upload.open = false;
                 let bytes = upload.parts.values().map(Body::len).sum();
                 Ok(Answer::Freed { parts: upload.parts.len() as u32, bytes })
+            }
+            Operation::Rule { bucket } => {
+                self.bucket(bucket)?.rule = true;
+                Ok(Answer::Done)
+            }
+            Operation::NoRule { bucket } => {
+                self.bucket(bucket)?.rule = false;
+                Ok(Answer::Done)
             }
         }
     }
@@ -303,10 +314,10 @@ impl Model {
         if upload.open && upload.bucket == number { Ok(upload) } else { Err("NoSuchUpload") }
     }
 
-    /// Every upload of `bucket` is due by a rule and aborted: parts and bytes of each.
-    pub fn expire(&mut self, bucket: &str) -> Vec<(u32, u64)> {
-        let Some(number) = self.buckets.get(bucket).map(|bucket| bucket.number) else { return Vec::new() };
-        let due = self.uploads.iter_mut().filter(|upload| upload.open && upload.bucket == number);
+    /// More than a day has passed, and every upload in a bucket with a rule is aborted: parts and bytes of each.
+    pub fn expire(&mut self) -> Vec<(u32, u64)> {
+        let governed = |number| self.buckets.values().any(|bucket| bucket.rule && bucket.number == number);
+        let due = self.uploads.iter_mut().filter(|upload| upload.open && governed(upload.bucket));
         due.map(|upload| {
             upload.open = false;
             (upload.parts.len() as u32, upload.parts.values().map(Body::len).sum())
@@ -325,6 +336,7 @@ impl Model {
         for (name, bucket) in &self.buckets {
             let objects =
                 bucket.objects.iter().map(|(key, object)| ((*key).to_owned(), object.clone())).collect();
+            let rule = bucket.rule;
             let uploads = self.uploads.iter().enumerate();
             let uploads = uploads
                 .filter(|(_, upload)| upload.open && upload.bucket == bucket.number)
@@ -333,7 +345,7 @@ impl Model {
                     ((upload.to.1.to_owned(), at), upload.parts.iter().map(part).collect())
                 })
                 .collect();
-            shown.insert((*name).to_owned(), ShownBucket { objects, uploads });
+            shown.insert((*name).to_owned(), ShownBucket { rule, objects, uploads });
         }
         shown
     }

@@ -28,6 +28,7 @@ fn beginning() -> Site {
     site.prepare([
         Operation::CreateBucket { bucket: "quarry" },
         Operation::CreateBucket { bucket: "kiln" },
+        Operation::Rule { bucket: "quarry" },
         Operation::Put { to: STONE, size: 10_000, when: When::Always },
         Operation::Put { to: PEBBLE, size: 100, when: When::Always },
         Operation::Create { to: ("quarry", "wall") },
@@ -55,8 +56,11 @@ fn alphabet() -> Vec<Letter> {
         Operation::Abort { upload: 0 },
         Operation::DeleteBucket { bucket: "kiln" },
         Operation::CreateBucket { bucket: "kiln" },
+        Operation::NoRule { bucket: "quarry" },
+        Operation::Rule { bucket: "kiln" },
     ];
-    let works = [Letter::Works(Background::GiveBack), Letter::Ends(End::Stop)];
+    let works =
+        [Letter::Works(Background::GiveBack), Letter::Works(Background::Expire), Letter::Ends(End::Stop)];
     asks.into_iter().map(Letter::Asks).chain(works).collect()
 }
 
@@ -161,6 +165,7 @@ fn every_short_sequence_survives_every_fault_at_every_call() {
         "exhaustive: {sequences} sequences of up to {longest} of {} letters, {faults} faults, {twice} second cuts",
         alphabet.len()
     );
-    assert!(sequences >= 16 + 16 * 16 + 16 * 16 * 16, "every sequence is tried");
+    let letters = alphabet.len() as u64;
+    assert!(sequences >= letters + letters.pow(2) + letters.pow(3), "every sequence is tried");
     assert!(faults > 5 * sequences, "operations have calls to fail: {faults} in {sequences} sequences");
 }

@@ -81,6 +81,8 @@ pub(crate) fn operation() -> impl Strategy<Value = Operation> {
         7 => (upload(), listed(), when())
             .prop_map(|(upload, listed, when)| Operation::Complete { upload, listed, when }),
         4 => upload().prop_map(|upload| Operation::Abort { upload }),
+        2 => bucket().prop_map(|bucket| Operation::Rule { bucket }),
+        1 => bucket().prop_map(|bucket| Operation::NoRule { bucket }),
     ]
 }
 
@@ -106,6 +108,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         30 => operation().prop_map(Step::Ask),
         1 => Just(Step::Work(Background::Forget)),
+        2 => Just(Step::Work(Background::Expire)),
         1 => Just(Step::Work(Background::GiveBack)),
         4 => fault().prop_map(Step::Arm),
         2 => end().prop_map(Step::End),

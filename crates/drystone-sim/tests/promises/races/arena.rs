@@ -6,7 +6,6 @@ use std::time::Duration;
 use drystone_core::data::door::Data;
 use drystone_core::error::Error;
 use drystone_core::lifecycle::expire::Expired;
-use drystone_core::lifecycle::rules::{AbortAfter, Rule, Rules, Status};
 use drystone_core::meta::door::Meta;
 use drystone_core::objects::get::Span;
 use drystone_core::store::{Parts, Store};
@@ -105,12 +104,7 @@ impl<D: Drive> Arena<D> {
         let store = Arc::new(Store::new(parts));
         let mut arena = Self { driver, store, clock, data, model: Model::default(), ids: Ids::new() };
         arena.operate(&Operation::CreateBucket { bucket: "quarry" });
-        let (id, prefix) = ("old".into(), "".into());
-        let rule = Rule { id, status: Status::Enabled, prefix, abort_after: AbortAfter::Hours(24) };
-        let rules = Rules::new(vec![rule]).expect("one rule is enough");
-        let (who, quarry) = (ask::caller(), ask::bucket("quarry"));
-        let set = arena.store.put_lifecycle(&who, &quarry, rules);
-        arena.driver.drive(set).expect("nothing fails here");
+        arena.operate(&Operation::Rule { bucket: "quarry" });
         arena
     }
 
@@ -183,7 +177,7 @@ impl<D: Drive> Arena<D> {
                     }
                     Racer::Reads(at) => *outcome == Outcome::Read(model.object(*at).map(read_as)),
                     Racer::GivesBack => *outcome == Outcome::GaveBack,
-                    Racer::Expires => *outcome == Outcome::Expired(model.expire("quarry")),
+                    Racer::Expires => *outcome == Outcome::Expired(model.expire()),
                 }
             });
             (fits && model.shown() == shown).then_some(model)
