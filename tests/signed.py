@@ -22,6 +22,8 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 STREAMING = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 STREAMING_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+S3_NAMESPACE = "{http://s3.amazonaws.com/doc/2006-03-01/}"
+OWN_NAMESPACE = "{urn:drystone:s3}"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 
@@ -44,6 +46,15 @@ class Answer:
     def text(self, path):
         """The text of the element at `path` below the root; None when it is not there."""
         return self.xml.findtext(path)
+
+    def extensions(self, path):
+        """By name, the texts of Drystone's own elements inside each element of S3's at `path`; `.` is the root."""
+        path = "/".join(name if name == "." else S3_NAMESPACE + name for name in path.split("/"))
+        inside = [list(element) for element in ElementTree.fromstring(self.body).findall(path)]
+        return [
+            {child.tag.removeprefix(OWN_NAMESPACE): child.text for child in children if child.tag.startswith(OWN_NAMESPACE)}
+            for children in inside
+        ]
 
     @property
     def code(self):

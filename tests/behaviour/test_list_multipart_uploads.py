@@ -168,3 +168,35 @@ def test_keys_are_ordered_by_their_bytes(s3, bucket):
 def test_a_missing_bucket_is_named(s3):
     with refused(404, "NoSuchBucket"):
         uploads(s3, "no-such-bucket")
+
+
+def test_each_upload_shows_what_it_holds(signer, s3, bucket):
+    unused, used = create(s3, bucket, "a"), create(s3, bucket, "b")
+    for number, size in ((1, 1000), (5, 200), (5, 30)):
+        put_part(s3, bucket, used, number, b"x" * size, key="b")
+    put_part(s3, bucket, create(s3, bucket, "c"), 1, b"", key="c")
+    answer = signer.request("GET", "/bucket", query=[("uploads", "")])
+    shown = answer.extensions("Upload")
+    assert [(upload["Parts"], upload["Bytes"]) for upload in shown] == [("0", "0"), ("2", "1030"), ("1", "0")]
+    initiated = [element.text for element in answer.xml.iter("Initiated")]
+    assert shown[0]["LastActivity"] == initiated[0], "nothing has come for it since"
+    assert all(upload["LastActivity"] >= since for upload, since in zip(shown, initiated, strict=True))
+    assert all("AbortDate" not in upload and "AbortRuleId" not in upload for upload in shown), "without a rule nothing expires"
+    listed = {upload["Key"]: upload["UploadId"] for upload in s3.list_multipart_uploads(Bucket=bucket)["Uploads"]}
+    assert (listed["a"], listed["b"]) == (unused, used), "an SDK reads the listing as before"
+
+
+def test_each_upload_shows_when_which_rule_will_abort_it(signer, s3, bucket):
+    rules = [
+        {"ID": 'a "week" & <more>', "Filter": {"Prefix": "a/"}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 7}},
+        {"ID": "month", "Filter": {"Prefix": ""}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 30}},
+        {"ID": "off", "Filter": {"Prefix": "b"}, "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1}},
+    ]
+    states = ["Enabled", "Enabled", "Disabled"]
+    rules = [rule | {"Status": state} for rule, state in zip(rules, states, strict=True)]
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": rules})
+    created = [s3.create_multipart_upload(Bucket=bucket, Key=key) for key in ("a/1", "b")]
+    shown = signer.request("GET", "/bucket", query=[("uploads", "")]).extensions("Upload")
+    assert [upload["AbortRuleId"] for upload in shown] == ['a "week" & <more>', "month"]
+    dates = [upload["AbortDate"].strftime("%Y-%m-%dT%H:%M:%S.000Z") for upload in created]
+    assert [upload["AbortDate"] for upload in shown] == dates, "as the answer to Create said"

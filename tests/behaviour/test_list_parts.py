@@ -83,3 +83,16 @@ def test_a_part_without_a_checksum_is_listed_with_one(s3, server, bucket):
     put_part(plain, bucket, upload, 1, b"stone")
     [part] = plain.list_parts(Bucket=bucket, Key="key", UploadId=upload)["Parts"]
     assert part["ChecksumCRC64NVME"]
+
+
+def test_every_page_shows_what_the_whole_upload_holds(s3, signer, bucket):
+    upload = create(s3, bucket)
+    for number in (1, 2, 3):
+        put_part(s3, bucket, upload, number, b"x" * number)
+    for query in ([], [("max-parts", "1")], [("part-number-marker", "3")], [("max-parts", "0")]):
+        answer = signer.request("GET", "/bucket/key", query=[("uploadId", upload), *query])
+        [shown] = answer.extensions(".")
+        assert (shown["Parts"], shown["Bytes"]) == ("3", "6"), query
+        assert shown["LastActivity"].endswith("Z")
+    last = s3.list_parts(Bucket=bucket, Key="key", UploadId=upload)["Parts"][-1]["LastModified"]
+    assert shown["LastActivity"] == last.strftime("%Y-%m-%dT%H:%M:%S.000Z")

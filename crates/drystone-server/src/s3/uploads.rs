@@ -1,5 +1,6 @@
 //! Multipart uploads on the wire: one verb per file.
 
+mod extensions;
 pub(crate) mod create;
 pub(crate) mod part;
 pub(crate) mod part_copy;

@@ -3,6 +3,9 @@
 //! Markers are positions: an upload that was aborted since it was listed still marks its place,
 //! because clients delete while they page. Order is by key and then by initiation, which is the
 //! order of the upload ids.
+//!
+//! Each upload also shows, in a namespace of ours, what S3 leaves to one ListParts per upload: its parts, its
+//! bytes, when it was last active, and when which rule will abort it.
 
 use drystone_core::names::UploadId;
 use drystone_core::uploads::list::{ListUploads, UploadEntry, UploadPage, UploadsFrom};
@@ -13,8 +16,12 @@ use crate::s3::error::S3Error;
 use crate::s3::headers::{STANDARD, STORAGE_CLASS};
 use crate::s3::list::{PAGE_MAX, rolled_up};
 use crate::s3::query::Query;
+use crate::s3::uploads::extensions;
 use crate::s3::xml::url::Encoding;
 use crate::s3::xml::writer::Writer;
+
+/// What an entry takes in the document, in bytes, with a key and account names of usual length.
+const ENTRY_BYTES: usize = 640;
 
 /// What is asked.
 struct Asked<'q> {
@@ -78,7 +85,8 @@ impl<'q> Asked<'q> {
     }
 
     fn write(&self, call: &Call<'_>, page: &UploadPage) -> Writer {
-        let mut xml = Writer::new("ListMultipartUploadsResult");
+        let mut xml = Writer::extended("ListMultipartUploadsResult");
+        xml.reserve(page.entries.len() * ENTRY_BYTES);
         let name =
             |xml: &mut Writer, element: &str, name: &str| xml.text(element, &self.encoding.apply(name));
         let (next_key, next_upload) = match page.entries.last() {
@@ -128,6 +136,8 @@ fn write_upload(call: &Call<'_>, xml: &mut Writer, upload: &UploadInfo) {
         xml.value("ChecksumAlgorithm", algorithm.name());
         xml.value("ChecksumType", upload.checksum.kind.name());
     }
+    extensions::write_held(xml, &upload.held);
+    extensions::write_plan(xml, upload.abort.as_ref());
 }
 
 /// Reads `max-uploads`: 1 or more, of which at most 1,000 are shown at a time.

@@ -8,6 +8,7 @@ use crate::s3::error::S3Error;
 use crate::s3::headers::{STANDARD, STORAGE_CLASS};
 use crate::s3::list::read_max;
 use crate::s3::query::Query;
+use crate::s3::uploads::extensions;
 use crate::s3::xml::url::Encoding;
 use crate::s3::xml::writer::Writer;
 use crate::s3::{checksums, lifecycle};
@@ -44,7 +45,7 @@ fn read_marker(query: &Query<'_>) -> Result<u16, S3Error> {
 
 fn write(call: &Call<'_>, page: &PartPage, after: u16, max: usize, encoding: Encoding) -> Writer {
     let PartPage { upload, parts, truncated } = page;
-    let mut xml = Writer::new("ListPartsResult");
+    let mut xml = Writer::extended("ListPartsResult");
     xml.text("Bucket", call.target.bucket.as_deref().unwrap_or_default());
     xml.echo("Key", &encoding.apply(upload.key.as_str()));
     xml.value("UploadId", upload.upload_id);
@@ -62,6 +63,7 @@ fn write(call: &Call<'_>, page: &PartPage, after: u16, max: usize, encoding: Enc
         xml.value("ChecksumAlgorithm", algorithm.name());
         xml.value("ChecksumType", upload.checksum.kind.name());
     }
+    extensions::write_held(&mut xml, &upload.held);
     for part in parts {
         xml.within("Part", |xml| {
             xml.value("PartNumber", part.part);

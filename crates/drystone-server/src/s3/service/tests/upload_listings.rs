@@ -87,7 +87,8 @@ async fn an_upload_shows_who_made_it_when() {
         format!(
             "<Key>k</Key><UploadId>{id}</UploadId><Initiator><ID>owner</ID><DisplayName>owner-name</DisplayName></Initiator>\
              <Owner><ID>owner</ID><DisplayName>owner-name</DisplayName></Owner><StorageClass>STANDARD</StorageClass>\
-             <Initiated>2013-05-24T00:00:00.000Z</Initiated>"
+             <Initiated>2013-05-24T00:00:00.000Z</Initiated>\
+             <d:Parts>0</d:Parts><d:Bytes>0</d:Bytes><d:LastActivity>2013-05-24T00:00:00.000Z</d:LastActivity>"
         )
     );
     for element in ["KeyMarker", "UploadIdMarker", "Prefix"] {
@@ -100,6 +101,36 @@ async fn an_upload_shows_who_made_it_when() {
         (empty.element("NextKeyMarker"), empty.element("NextUploadIdMarker")),
         (String::new(), String::new())
     );
+}
+
+#[tokio::test]
+async fn both_listings_say_what_an_upload_holds_and_when_it_was_last_active() {
+    let world = World::new().await;
+    let rule = "<LifecycleConfiguration><Rule><ID>idle &amp; left</ID><Filter><Prefix>a/</Prefix></Filter>\
+                <Status>Enabled</Status><AbortIncompleteMultipartUpload>\
+                <IdleHours xmlns=\"urn:drystone:s3\">6</IdleHours></AbortIncompleteMultipartUpload></Rule>\
+                </LifecycleConfiguration>";
+    world.put("/quarry?lifecycle", rule.as_bytes()).await.is(200);
+    let id = world.create_upload("a/k").await;
+    world.create_upload("b").await;
+    world.advance(90);
+    world.upload_part("a/k", &id, 4, b"stone").await;
+    world.upload_part("a/k", &id, 9, b"wall").await;
+    // Replaced: what it held before is not held any more.
+    world.upload_part("a/k", &id, 9, b"gate").await;
+    let held =
+        "<d:Parts>2</d:Parts><d:Bytes>9</d:Bytes><d:LastActivity>2013-05-24T00:01:30.000Z</d:LastActivity>";
+    let plan =
+        "<d:AbortDate>2013-05-24T06:01:30.000Z</d:AbortDate><d:AbortRuleId>idle &amp; left</d:AbortRuleId>";
+    let uploads = world.get("/quarry?uploads").await.is(200);
+    assert!(uploads.text().contains(" xmlns:d=\"urn:drystone:s3\">"), "{}", uploads.text());
+    let [governed, other] = &uploads.elements("Upload")[..] else { panic!("{}", uploads.text()) };
+    assert!(governed.ends_with(&format!("{held}{plan}")), "{governed}");
+    assert!(!other.contains("d:Abort"), "no rule is about it: {other}");
+    // A page that shows none of its parts tells of all.
+    let parts = world.get(&format!("/quarry/a/k?part-number-marker=9&uploadId={id}")).await.is(200);
+    assert!(parts.text().contains(" xmlns:d=\"urn:drystone:s3\">"), "{}", parts.text());
+    assert!(parts.text().contains(held), "{}", parts.text());
 }
 
 #[tokio::test]
