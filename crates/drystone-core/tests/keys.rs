@@ -23,6 +23,7 @@ mod tests {
         check(&tables::bucket(&BucketName::parse("abc").unwrap()), "10 61 62 63");
         check(&tables::usage(7), "11 00 00 00 00 00 00 00 07");
         check(&tables::condemned(7), "12 00 00 00 00 00 00 00 07");
+        check(&tables::lifecycle(7), "13 00 00 00 00 00 00 00 07");
         check(&tables::current(7, "a\0\u{fc}"), "20 00 00 00 00 00 00 00 07 61 00 c3 bc");
         check(&tables::manifest(258), "21 00 00 00 00 00 00 01 02");
         check(&tables::small_body(u64::MAX), "22 ff ff ff ff ff ff ff ff");

@@ -129,10 +129,16 @@ mod tests {
             owner: AccountId::new("mason"),
             created: MORNING,
             region: Some("eu-central-1".into()),
+            lifecycle_rules: Some(3),
         };
-        check_exact(&record, include_str!("golden/bucket.v1.hex"));
-        let record = BucketRecord { region: None, ..record };
-        check_exact(&record, include_str!("golden/bucket-default-region.v1.hex"));
+        check_exact(&record, include_str!("golden/bucket.v2.hex"));
+        let older = decode::<BucketRecord>(&unhex(include_str!("golden/bucket.v1.hex"))).unwrap();
+        let unknown = BucketRecord { lifecycle_rules: None, ..record };
+        assert_eq!(older, unknown, "the first version did not say how many rules there are");
+        let record = BucketRecord { region: None, ..unknown };
+        check_exact(&record, include_str!("golden/bucket-default-region.v2.hex"));
+        let older = decode::<BucketRecord>(&unhex(include_str!("golden/bucket-default-region.v1.hex")));
+        assert_eq!(older.unwrap(), record);
     }
 
     #[test]
@@ -319,7 +325,7 @@ mod tests {
             why::<ManifestRecord>(&damage(manifest, HEADER + 2, 0x80)),
             "a part number is out of range"
         );
-        let bucket = include_str!("golden/bucket.v1.hex");
+        let bucket = include_str!("golden/bucket.v2.hex");
         assert_eq!(why::<BucketRecord>(&damage(bucket, HEADER + 12, 0xFF)), "a text in it is not UTF-8");
         let object = include_str!("golden/object-empty.v1.hex");
         let last = unhex(object).len() - 1;
@@ -370,7 +376,7 @@ mod tests {
     const GOLDEN: [(&str, &str); 15] = [
         ("sc", include_str!("golden/scrub.v1.hex")),
         ("lc", include_str!("golden/lifecycle.v1.hex")),
-        ("bu", include_str!("golden/bucket.v1.hex")),
+        ("bu", include_str!("golden/bucket.v2.hex")),
         ("ob", include_str!("golden/object-small.v1.hex")),
         ("mf", include_str!("golden/manifest.v1.hex")),
         ("sb", include_str!("golden/small-body.v1.hex")),

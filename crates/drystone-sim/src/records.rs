@@ -73,6 +73,7 @@ fn built(kind: u8, from: &mut Draws<'_>) {
             created: from.time(),
             // No region has no name.
             region: Some(from.text()).filter(|region| !region.is_empty()).map(Into::into),
+            lifecycle_rules: from.maybe(|from| from.u16() % 1_001),
         }),
         1 => reads_back(&ObjectRecord { sequence: from.u64(), info: from.info(), body: from.body() }),
         2 => reads_back(&ManifestRecord { parts: from.several(Draws::stored_part) }),

@@ -36,7 +36,8 @@ impl Store {
             }
             let id = next_number(tx)?;
             let region = request.region.as_deref().map(Into::into);
-            save(tx, key, &BucketRecord { id, owner: owner.clone(), created, region });
+            let bucket = BucketRecord { id, owner: owner.clone(), created, region, lifecycle_rules: Some(0) };
+            save(tx, key, &bucket);
             Ok(())
         })
         .await

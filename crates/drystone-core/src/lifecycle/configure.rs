@@ -3,8 +3,8 @@
 use crate::access::Caller;
 use crate::error::Error;
 use crate::lifecycle::rules::Rules;
-use crate::meta::door::{Tx, View};
-use crate::meta::records::LifecycleRecord;
+use crate::meta::door::{MetaError, Tx, View};
+use crate::meta::records::{BucketRecord, LifecycleRecord};
 use crate::meta::tables::{self, load, save};
 use crate::names::BucketName;
 use crate::store::{Store, bucket_for};
@@ -19,7 +19,13 @@ impl Store {
         let (caller, name) = (caller.clone(), name.clone());
         self.commit(Vec::new(), move |tx: &mut dyn Tx| {
             let bucket = bucket_for(tx, &name, &caller)?;
-            save(tx, tables::lifecycle(bucket.id), &LifecycleRecord { rules: rules.clone() });
+            let record = LifecycleRecord { rules: rules.clone() };
+            save(tx, tables::lifecycle(bucket.id), &record);
+            save(
+                tx,
+                tables::bucket(&name),
+                &BucketRecord { lifecycle_rules: Some(record.count()), ..bucket },
+            );
             Ok(())
         })
         .await
@@ -32,8 +38,7 @@ impl Store {
     pub fn lifecycle(&self, caller: &Caller, name: &BucketName) -> Result<Option<Rules>, Error> {
         let view = self.meta.snapshot();
         let bucket = bucket_for(&*view, name, caller)?;
-        let record: Option<LifecycleRecord> = load(&*view, &tables::lifecycle(bucket.id))?;
-        Ok(record.map(|record| record.rules))
+        kept_rules(&*view, &bucket)
     }
 
     /// Removes a bucket's rules.
@@ -45,14 +50,27 @@ impl Store {
         self.commit(Vec::new(), move |tx: &mut dyn Tx| {
             let bucket = bucket_for(tx, &name, &caller)?;
             tx.delete(tables::lifecycle(bucket.id));
+            save(tx, tables::bucket(&name), &BucketRecord { lifecycle_rules: Some(0), ..bucket });
             Ok(())
         })
         .await
     }
 }
 
-/// The rules of a bucket by its number; none when it has none.
-pub(crate) fn rules_of(view: &(impl View + ?Sized), bucket: u64) -> Result<Rules, Error> {
-    let record: Option<LifecycleRecord> = load(view, &tables::lifecycle(bucket))?;
-    Ok(record.map(|record| record.rules).unwrap_or_default())
+/// The rules of a bucket; empty when it has none.
+pub(crate) fn rules_of(view: &(impl View + ?Sized), bucket: &BucketRecord) -> Result<Rules, Error> {
+    Ok(kept_rules(view, bucket)?.unwrap_or_default())
+}
+
+/// The rules of a bucket, if there are as many as the bucket says: a row that the engine lost must not look
+/// like rules that nobody set.
+fn kept_rules(view: &(impl View + ?Sized), bucket: &BucketRecord) -> Result<Option<Rules>, Error> {
+    let row = tables::lifecycle(bucket.id);
+    let record: Option<LifecycleRecord> = load(view, &row)?;
+    let kept = record.as_ref().map_or(0, LifecycleRecord::count);
+    if bucket.lifecycle_rules.is_some_and(|said| said != kept) {
+        let why = "its bucket has another number of lifecycle rules; set the bucket's rules again";
+        return Err(MetaError::Corrupt { key: row.escape_ascii().to_string(), why }.into());
+    }
+    Ok(record.map(|record| record.rules))
 }

@@ -12,7 +12,7 @@ use crate::lifecycle::configure::rules_of;
 use crate::lifecycle::rules::{AbortPlan, Rules};
 use crate::meta::door::{Order, Tx, View};
 use crate::meta::records::{BucketRecord, Record, UploadIndexRecord};
-use crate::meta::tables::{self, Table, Within};
+use crate::meta::tables::{self, Table, Within, load};
 use crate::names::{BucketName, Timestamp, UploadId};
 use crate::reclaim::ownership::SEGMENTS_PER_COMMIT;
 use crate::store::Store;
@@ -93,10 +93,10 @@ fn all_rules(view: &dyn View) -> Result<Governed, Error> {
     let mut governed = Governed::new();
     for row in view.scan(Within::prefix(tables::all(Table::Buckets)).range(), Order::Ascending) {
         let (key, value) = row?;
-        let bucket = BucketRecord::decode(&key, value)?.id;
-        let rules = rules_of(view, bucket)?;
+        let bucket = BucketRecord::decode(&key, value)?;
+        let rules = rules_of(view, &bucket)?;
         if rules.least_age_ms().is_some() {
-            governed.insert(bucket, (read_name(&key)?, rules));
+            governed.insert(bucket.id, (read_name(&key)?, rules));
         }
     }
     Ok(governed)
@@ -154,7 +154,10 @@ fn abort_some(
         if tx.get(&tables::upload(bucket, key, &id))?.is_none() {
             continue;
         }
-        let plan = plan_of(tx, &rules_of(tx, bucket)?, upload)?;
+        // A bucket that was deleted meanwhile takes its uploads with it, also those that are still there.
+        let now_there = load::<BucketRecord>(tx, &tables::bucket(name))?.filter(|now| now.id == bucket);
+        let Some(record) = now_there else { continue };
+        let plan = plan_of(tx, &rules_of(tx, &record)?, upload)?;
         let Some(plan) = plan.filter(|plan| plan.due <= now) else { continue };
         let (aborted, segments) = remove_upload(tx, bucket, key, &id)?;
         released += segments + aborted.parts as usize;

@@ -9,7 +9,7 @@
 mod named;
 mod rows;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::buckets::list::read_name;
 use crate::checksum::{Algorithm, Hasher};
@@ -95,6 +95,9 @@ struct Walk<'s> {
     report: Report,
     /// Buckets by their numbers.
     buckets: HashMap<u64, BucketName>,
+    /// How many lifecycle rules each bucket says it has, where it says so. Ordered, so that two reports of one
+    /// store are the same.
+    rules: BTreeMap<u64, u16>,
     named: Named,
 }
 
@@ -110,6 +113,7 @@ impl Store {
             progress,
             report: Report::default(),
             buckets: HashMap::new(),
+            rules: BTreeMap::new(),
             named: Named::default(),
         };
         walk.buckets()?;
@@ -139,6 +143,7 @@ impl Walk<'_> {
             let read = read_name(&key).and_then(|name| Ok((name, BucketRecord::decode(&key, value)?)));
             let Some((name, bucket)) = self.report.sound(&what, read)? else { continue };
             self.named.number(bucket.id);
+            self.rules.extend(bucket.lifecycle_rules.map(|rules| (bucket.id, rules)));
             if let Some(other) = self.buckets.insert(bucket.id, name) {
                 self.report.problem(format!("{what}: it has the number of bucket {other}"));
             }

@@ -55,7 +55,7 @@ impl Store {
             save(tx, tables::upload_by_age(&id), &index);
             save(tx, tables::held(&id), &held);
             tables::change_usage(tx, bucket.id, |usage| usage.uploads += 1)?;
-            let rules = rules_of(tx, bucket.id)?;
+            let rules = rules_of(tx, &bucket)?;
             Ok(UploadInfo::new(request.key.clone(), id, record, held, &rules))
         })
         .await

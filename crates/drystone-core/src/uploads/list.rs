@@ -77,7 +77,7 @@ impl Store {
     pub fn list_uploads(&self, caller: &Caller, request: &ListUploads) -> Result<UploadPage, Error> {
         let view = self.meta.snapshot();
         let bucket = bucket_for(&*view, &request.bucket, caller)?;
-        let rules = rules_of(&*view, bucket.id)?;
+        let rules = rules_of(&*view, &bucket)?;
         let table = tables::uploads_prefix(bucket.id, "");
         let start = match &request.from {
             UploadsFrom::Start => Bound::Unbounded,

@@ -61,7 +61,7 @@ impl Store {
         let view = self.meta.snapshot();
         let bucket = bucket_for(&*view, &request.bucket, caller)?;
         let (id, upload) = find_upload(&*view, bucket.id, &request.key, &request.upload_id)?;
-        let (held, rules) = (held(&*view, &id)?, rules_of(&*view, bucket.id)?);
+        let (held, rules) = (held(&*view, &id)?, rules_of(&*view, &bucket)?);
         let upload = UploadInfo::new(request.key.clone(), id, upload, held, &rules);
         let prefix = tables::parts_of(&id);
         let marker = [prefix.as_slice(), &request.after.to_be_bytes()].concat();

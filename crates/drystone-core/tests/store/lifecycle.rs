@@ -5,12 +5,14 @@ use std::time::Duration;
 use drystone_core::error::Error;
 use drystone_core::lifecycle::expire::Expired;
 use drystone_core::lifecycle::rules::{AbortAfter, Rule, Rules, Status};
+use drystone_core::meta::door::Order;
+use drystone_core::meta::tables::{self, Table, Within};
 use drystone_sim::clock::MORNING;
 use drystone_sim::hesitant::Pause;
 use drystone_sim::task::Task;
 
 use crate::world::{
-    BUCKET, Upload, World, bucket, bytes, complete, owner, part, part_bytes, part_copy, stranger,
+    BUCKET, Upload, World, bucket, bytes, complete, owner, part, part_bytes, part_copy, refusal, stranger,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -154,6 +156,24 @@ fn a_deleted_bucket_takes_its_rules_along() {
     world.clock.forward(DAY);
     assert_eq!(expire(&world), []);
     assert!(is_there(&world, &upload));
+}
+
+#[test]
+fn rules_that_the_engine_lost_do_not_look_like_rules_that_nobody_set() {
+    let world = World::new();
+    let name = bucket(BUCKET);
+    set(&world, vec![rule("one", "", AbortAfter::Hours(1))]);
+    world.create_upload("stone");
+    world.damage(|tx| {
+        let rows = Within::prefix(tables::all(Table::Lifecycle));
+        let rows: Vec<_> = tx.scan(rows.range(), Order::Ascending).map(|row| row.unwrap().0).collect();
+        rows.into_iter().for_each(|row| tx.delete(row.to_vec()));
+    });
+    world.clock.forward(DAY);
+    assert_eq!(refusal(world.store.lifecycle(&owner(), &name)), "Meta");
+    assert_eq!(refusal(world.run(world.store.expire_uploads(|_| ()))), "Meta");
+    set(&world, vec![rule("again", "", AbortAfter::Hours(1))]);
+    assert_eq!(expire(&world).len(), 1);
 }
 
 /// An expiry that has decided from what it saw, and waits for its transaction.

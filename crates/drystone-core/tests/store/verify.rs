@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use drystone_core::data::door::{Extent, Freed};
+use drystone_core::lifecycle::rules::{AbortAfter, Rule, Rules, Status};
 use drystone_core::meta::door::Order;
 use drystone_core::meta::records::{BodyPlace, ObjectRecord, Place, Record};
 use drystone_core::meta::tables::{self, Table, Within};
@@ -30,6 +31,14 @@ fn quarry() -> World {
     world.try_part_copy(part_copy("large", &open, 3)).unwrap();
     world.try_part_copy(part_copy("small", &open, 4)).unwrap();
     world.create_upload("bare");
+    let rule = Rule {
+        id: "week".into(),
+        status: Status::Enabled,
+        prefix: "".into(),
+        abort_after: AbortAfter::Days(7),
+    };
+    let rules = Rules::new(vec![rule]).unwrap();
+    world.run(world.store.put_lifecycle(&owner(), &bucket(BUCKET), rules)).unwrap();
     world.settle();
     world
 }
@@ -106,6 +115,7 @@ fn no_row_can_come_from_nowhere_unnoticed() {
     let id = UploadId::from_bytes([9; UploadId::BYTES]);
     let strangers = [
         (tables::usage(99), of(Table::Usage).1.clone()),
+        (tables::lifecycle(99), of(Table::Lifecycle).1.clone()),
         (tables::manifest(99), of(Table::Manifests).1.clone()),
         (tables::small_body(99), of(Table::Bodies).1.clone()),
         (tables::current(99, "stone"), of(Table::Current).1.clone()),

@@ -10,13 +10,19 @@ pub struct LifecycleRecord {
     pub rules: Rules,
 }
 
+impl LifecycleRecord {
+    /// How many rules there are.
+    pub fn count(&self) -> u16 {
+        u16::try_from(self.rules.iter().count()).expect("a bucket has at most 1,000 rules")
+    }
+}
+
 impl Record for LifecycleRecord {
     const MARKER: [u8; 2] = *b"lc";
     const VERSION: u8 = 1;
 
     fn write(&self, to: &mut Writer) {
-        let count = self.rules.iter().count();
-        to.u16(u16::try_from(count).expect("a bucket has at most 1,000 rules"));
+        to.u16(self.count());
         for rule in self.rules.iter() {
             to.text(&rule.id);
             to.u8(match rule.status {

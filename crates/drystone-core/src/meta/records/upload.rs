@@ -20,25 +20,36 @@ pub struct BucketRecord {
     pub created: Timestamp,
     /// The region it was created with; `None` for the default.
     pub region: Option<Box<str>>,
+    /// How many rules its row of the table `lifecycle` holds, 0 when it has none: so that the loss of that row
+    /// is noticed. `None` in a bucket that version 1 wrote, which did not say.
+    pub lifecycle_rules: Option<u16>,
 }
+
+/// In place of a number of lifecycle rules, of which there are at most 1,000: it is not known.
+const NOT_KNOWN: u16 = u16::MAX;
 
 impl Record for BucketRecord {
     const MARKER: [u8; 2] = *b"bu";
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     fn write(&self, to: &mut Writer) {
         to.u64(self.id);
         to.text(self.owner.as_str());
         to.u64(self.created.0);
         to.text(self.region.as_deref().unwrap_or_default());
+        to.u16(self.lifecycle_rules.unwrap_or(NOT_KNOWN));
     }
 
-    fn read(_: u8, from: &mut Reader) -> Result<Self, &'static str> {
+    fn read(version: u8, from: &mut Reader) -> Result<Self, &'static str> {
         Ok(Self {
             id: from.u64()?,
             owner: AccountId::new(from.text()?),
             created: Timestamp(from.u64()?),
             region: Some(from.text()?).filter(|region| !region.is_empty()),
+            lifecycle_rules: match version {
+                1 => None,
+                _ => Some(from.u16()?).filter(|rules| *rules != NOT_KNOWN),
+            },
         })
     }
 }

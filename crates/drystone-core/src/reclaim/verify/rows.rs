@@ -86,11 +86,22 @@ impl Walk<'_> {
             let (key, value) = row?;
             let read =
                 tables::read_number_key(&key).and_then(|id| Ok((id, LifecycleRecord::decode(&key, value)?)));
-            let Some((id, _)) = self.report.sound("a bucket's lifecycle rules", read)? else { continue };
+            let Some((id, kept)) = self.report.sound("a bucket's lifecycle rules", read)? else { continue };
+            let kept = kept.count();
+            if self.rules.remove(&id).is_some_and(|said| said != kept) {
+                self.report.problem(format!(
+                    "bucket number {id}: it has another number of lifecycle rules than {kept}"
+                ));
+            }
             if !self.buckets.contains_key(&id) {
                 self.report
                     .problem(format!("bucket number {id}: it has lifecycle rules, but does not exist"));
             }
+        }
+        for (id, said) in std::mem::take(&mut self.rules).into_iter().filter(|(_, said)| *said > 0) {
+            self.report.problem(format!(
+                "bucket number {id}: its {said} lifecycle rules have no sound row; set its rules again"
+            ));
         }
         Ok(())
     }
