@@ -42,7 +42,7 @@ impl MemoryStore {
             entropy: Arc::new(Seeded(AtomicU64::new(1))),
         });
         let bucket = BucketName::parse("bucket").expect("a bucket's name");
-        let caller = Caller { account: AccountId::new("account") };
+        let caller = Caller::of(AccountId::new("account"));
         wait(async {
             store.recover().await.expect("an empty store recovers");
             let request = CreateBucket { name: bucket.clone(), region: None };

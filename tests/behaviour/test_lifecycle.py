@@ -53,7 +53,7 @@ def test_nothing_is_aborted_before_its_time(server, s3, bucket):
     # The rules are carried out at the start, then every ten minutes.
     within(20, lambda: "drystone_lifecycle_last_run_timestamp_seconds" in server.admin("/metrics")[1], server.log_text)
     assert uploads(server.s3(), bucket) == [("a/stone", upload)]
-    assert "drystone_lifecycle_aborted_uploads_total 0" in server.admin("/metrics")[1]
+    assert 'drystone_uploads_aborted_total{cause="lifecycle"} 0' in server.admin("/metrics")[1]
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,7 @@ pub mod meta;
 pub mod data;
 
 pub mod access;
+pub mod audit;
 pub mod store;
 pub mod buckets;
 pub mod objects;

@@ -6,6 +6,7 @@ use std::task::Poll;
 use futures_util::task::AtomicWaker;
 
 use crate::access::Caller;
+use crate::audit::{Audit, Event, Telling};
 use crate::data::door::{Data, Freed, Pending};
 use crate::error::Error;
 use crate::meta::door::{Meta, Tx, View};
@@ -43,7 +44,17 @@ pub struct Store {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) pins: Arc<Pins>,
+    audit: Option<Arc<dyn Audit>>,
     work: Arc<Signal>,
+}
+
+/// Whether a command may put extents on the reclaim list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Frees {
+    /// It may: the worker is woken after it has settled.
+    Extents,
+    /// It never does.
+    Nothing,
 }
 
 impl Store {
@@ -57,8 +68,16 @@ impl Store {
             clock: parts.clock,
             entropy: parts.entropy,
             pins: Arc::new(Pins::new(move || unpinned.raise())),
+            audit: None,
             work,
         }
+    }
+
+    /// Has what becomes of uploads told to `audit`.
+    #[must_use]
+    pub fn told_to(mut self, audit: Arc<dyn Audit>) -> Self {
+        self.audit = Some(audit);
+        self
     }
 
     /// Whether the store can serve: its metadata can be read and its file system answers.
@@ -142,6 +161,33 @@ impl Store {
             decide(tx)
         };
         self.commit(pending, decide_and_wake).await
+    }
+
+    /// As [`Store::commit`], for operations that change uploads: `decide` notes what became of them, and the
+    /// [audit](crate::audit) is told of it when it is on stable storage, whoever is still waiting then.
+    pub(crate) async fn commit_and_tell<T, F>(&self, frees: Frees, mut decide: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut dyn Tx, &mut Vec<Event>) -> Result<T, Error> + Send + 'static,
+    {
+        let wakes = frees == Frees::Extents && !planted(Mistake::WorkerNotWoken);
+        let wakes = wakes.then(|| RaiseOnDrop(Arc::clone(&self.work)));
+        let decide_and_note = move |tx: &mut dyn Tx| {
+            // Named here so that the closure owns it, as in `commit_and_give_back`.
+            let _ = &wakes;
+            // An engine may run a command again; only its last run counts.
+            let mut events = Vec::new();
+            decide(tx, &mut events).map(|done| (done, events))
+        };
+        let audit = self.audit.clone();
+        let stands = move |(done, events)| (done, Telling { audit, events });
+        match self.meta.commit_then(Vec::new(), decide_and_note, stands).await {
+            Ok((done, telling)) => {
+                drop(telling);
+                Ok(done)
+            }
+            Err((refusal, _)) => Err(refusal),
+        }
     }
 
     async fn free_unowned(&self, unowned: Vec<Pending>) {

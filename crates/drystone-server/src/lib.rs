@@ -1,4 +1,4 @@
-//! All HTTP: sockets, the S3 wire, the admin port, metrics.
+//! All HTTP: sockets, the S3 wire, the admin port, metrics, and the audit in the log.
 
 mod deadline;
 mod work;
@@ -6,6 +6,7 @@ pub mod response_body;
 pub mod listen;
 pub mod request_id;
 pub mod metrics;
+pub mod audit;
 pub mod admin;
 pub mod s3;
 

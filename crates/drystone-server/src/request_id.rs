@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use drystone_core::access::RequestNumber;
 use drystone_core::world::Entropy;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -56,6 +57,11 @@ fn scramble(number: u64) -> u64 {
 }
 
 impl RequestId {
+    /// The id as the core knows it, for the audit.
+    pub fn number(&self) -> RequestNumber {
+        RequestNumber(self.number)
+    }
+
     /// The extended id, base64 of the server's own id and the request's: 32 characters.
     pub fn extended(&self) -> String {
         let mut bytes = [0; 24];
@@ -78,7 +84,7 @@ impl RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016X}", self.number)
+        self.number().fmt(f)
     }
 }
 

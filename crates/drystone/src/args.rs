@@ -85,6 +85,20 @@ pub(crate) struct ServeArgs {
     /// What to log: error, warn, info, debug or trace [default: info]
     #[arg(long, env = "DRYSTONE_LOG", value_name = "LEVEL")]
     pub(crate) log: Option<String>,
+    /// Where a line goes for each upload that is created, completed, aborted or expires [default: log]
+    #[arg(long, env = "DRYSTONE_AUDIT", value_name = "WHERE")]
+    pub(crate) audit: Option<AuditOutput>,
+}
+
+/// Where audit lines go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AuditOutput {
+    /// Into the log, whatever level it shows.
+    #[default]
+    Log,
+    /// Nowhere.
+    Off,
 }
 
 /// Form of the log.

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use drystone_core::names::BucketName;
 use serde::Deserialize;
 
-use crate::args::{LogFormat, ServeArgs};
+use crate::args::{AuditOutput, LogFormat, ServeArgs};
 use crate::keys::{Environment, KeyPair};
 use crate::scrub::Pace;
 
@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) log_format: LogFormat,
     /// Filter of the log.
     pub(crate) log: String,
+    /// Where audit lines go.
+    pub(crate) audit: AuditOutput,
     /// Key pairs that were configured; the root pair first, if there is one.
     pub(crate) keys: Vec<KeyPair>,
     /// What the operator should know about how these settings came about.
@@ -83,6 +85,7 @@ struct File {
     scrub_mib_per_second: Option<u32>,
     log_format: Option<LogFormat>,
     log: Option<String>,
+    audit: Option<AuditOutput>,
     #[serde(default)]
     keys: Vec<FileKey>,
 }
@@ -163,6 +166,7 @@ impl Settings {
             scrub,
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
             log: args.log.or(file.log).unwrap_or_else(|| "info".into()),
+            audit: args.audit.or(file.audit).unwrap_or_default(),
             keys,
             notices,
         })
@@ -285,6 +289,7 @@ mod tests {
         check("domains = ['https://x']", "host name such as");
         check("tls_cert = 'c.pem'", "--tls-key");
         check("region = 'a b'", "us-east-1");
+        check("audit = 'on'", "`log` or `off`");
         check("[[keys]]\naccess_key_id = 'AKIDEXAMPLE'", "secret_access_key");
         check("[[keys]]\naccess_key_id = 'AKIDEXAMPLE'\nsecret_access_key = 'short'", "at least");
         let twice = "[[keys]]\naccess_key_id = 'AKIDEXAMPLE'\nsecret_access_key = 'long enough'\n".repeat(2);

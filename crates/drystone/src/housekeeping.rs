@@ -2,10 +2,11 @@
 //!
 //! | metric | meaning |
 //! |---|---|
-//! | `drystone_lifecycle_aborted_uploads_total` | uploads aborted by a rule of their bucket |
-//! | `drystone_lifecycle_freed_bytes_total` | bytes of their parts |
+//! | `drystone_lifecycle_failed_runs_total` | times that the rules could not be carried out |
 //! | `drystone_lifecycle_last_run_timestamp_seconds` | when the rules were last carried out |
 //! | `drystone_lifecycle_next_run_timestamp_seconds` | when they are next |
+//!
+//! What the rules aborted and freed is in the [audit's](drystone_server::audit) lines and numbers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +21,7 @@ const INTERVAL: Duration = Duration::from_mins(1);
 /// How often the lifecycle rules are carried out.
 const LIFECYCLE_INTERVAL: Duration = Duration::from_mins(10);
 
-const ABORTED: &str = "drystone_lifecycle_aborted_uploads_total";
-const FREED: &str = "drystone_lifecycle_freed_bytes_total";
+const FAILED: &str = "drystone_lifecycle_failed_runs_total";
 const LAST_RUN: &str = "drystone_lifecycle_last_run_timestamp_seconds";
 const NEXT_RUN: &str = "drystone_lifecycle_next_run_timestamp_seconds";
 
@@ -32,13 +32,22 @@ pub(crate) async fn run_lifecycle(store: Arc<Store>, clock: Arc<dyn Clock>) {
     let mut ticks = tokio::time::interval(LIFECYCLE_INTERVAL);
     loop {
         ticks.tick().await;
-        match store.expire_uploads(|expired| tell(&expired)).await {
+        let (mut uploads, mut bytes) = (0_u64, 0_u64);
+        let count = |expired: Expired| {
+            uploads += 1;
+            bytes += expired.aborted.bytes;
+        };
+        match store.expire_uploads(count).await {
             Ok(()) => {
+                if uploads > 0 {
+                    tracing::info!(uploads, bytes, "aborted uploads by lifecycle rules");
+                }
                 let seconds = u32::try_from(clock.now().seconds()).unwrap_or(u32::MAX);
                 metrics::gauge!(LAST_RUN).set(f64::from(seconds));
                 metrics::gauge!(NEXT_RUN).set(f64::from(seconds) + LIFECYCLE_INTERVAL.as_secs_f64());
             }
             Err(error) => {
+                metrics::counter!(FAILED).increment(1);
                 tracing::error!(error = %Chain(&error), "the lifecycle rules could not be carried out; trying again in ten minutes");
             }
         }
@@ -46,8 +55,7 @@ pub(crate) async fn run_lifecycle(store: Arc<Store>, clock: Arc<dyn Clock>) {
 }
 
 fn describe() {
-    metrics::describe_counter!(ABORTED, "Uploads aborted by a rule of their bucket.");
-    metrics::describe_counter!(FREED, "Bytes of the parts of uploads aborted by a rule of their bucket.");
+    metrics::describe_counter!(FAILED, "Times that the lifecycle rules could not be carried out.");
     metrics::describe_gauge!(
         LAST_RUN,
         "When the lifecycle rules were last carried out, in seconds since 1970."
@@ -56,23 +64,7 @@ fn describe() {
         NEXT_RUN,
         "When the lifecycle rules are carried out next, in seconds since 1970."
     );
-    metrics::counter!(ABORTED).absolute(0);
-    metrics::counter!(FREED).absolute(0);
-}
-
-/// One line of the log and the numbers for an upload that went.
-fn tell(expired: &Expired) {
-    metrics::counter!(ABORTED).increment(1);
-    metrics::counter!(FREED).increment(expired.aborted.bytes);
-    tracing::info!(
-        bucket = %expired.bucket,
-        key = ?expired.key,
-        upload_id = %expired.upload_id,
-        rule = ?expired.plan.rule,
-        parts = expired.aborted.parts,
-        bytes = expired.aborted.bytes,
-        "aborted an upload by a lifecycle rule"
-    );
+    metrics::counter!(FAILED).absolute(0);
 }
 
 /// Keeps house for ever.

@@ -14,6 +14,7 @@ use drystone_core::names::{AccountId, BucketName};
 use drystone_core::store::{Chain, Parts, Store};
 use drystone_core::world::{Clock, Entropy};
 use drystone_server::admin::{Admin, Readiness};
+use drystone_server::audit::AuditLog;
 use drystone_server::listen::{ListenOptions, Listener, TlsFiles};
 use drystone_server::metrics::Metrics;
 use drystone_server::request_id::RequestIds;
@@ -44,7 +45,7 @@ const EXIT_POISONED: i32 = 3;
 /// What kept the server from starting, or what ended it.
 pub(crate) fn run(args: ServeArgs) -> Result<()> {
     let settings = Settings::resolve(args, &Environment::of_process())?;
-    log::start(settings.log_format, &settings.log)?;
+    log::start(settings.log_format, &settings.log, settings.audit)?;
     for notice in &settings.notices {
         tracing::info!("{notice}");
     }
@@ -80,12 +81,16 @@ async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Re
     let mut stop = Stop::listen()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
-    let store = Arc::new(Store::new(Parts {
+    // Before anything is counted.
+    let metrics = Arc::new(Metrics::new());
+    metrics.install().context("install the metrics")?;
+    let parts = Parts {
         meta: opened.meta(),
         data: opened.data(),
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),
-    }));
+    };
+    let store = Arc::new(Store::new(parts).told_to(Arc::new(AuditLog::start())));
     store.recover().await.context("recover after the last stop")?;
     let (configured, others): (Vec<_>, Vec<_>) =
         settings.keys.into_iter().partition(|key| key.account.is_none());
@@ -93,8 +98,6 @@ async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Re
     create_buckets(&store, &root.account, settings.buckets).await?;
 
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let metrics = Arc::new(Metrics::new());
-    metrics.install().context("install the metrics")?;
     let authenticator = authenticator(&root, &configured, &others, &settings.region, &*entropy)?;
     let mut listen = ListenOptions::new(settings.listen);
     listen.tls = tls;
@@ -179,7 +182,7 @@ fn readiness(store: Arc<Store>) -> impl Fn() -> Readiness + Send + Sync {
 }
 
 async fn create_buckets(store: &Store, owner: &str, names: Vec<BucketName>) -> Result<()> {
-    let caller = Caller { account: AccountId::new(owner) };
+    let caller = Caller::of(AccountId::new(owner));
     for name in names {
         match store.create_bucket(&caller, CreateBucket { name: name.clone(), region: None }).await {
             Ok(()) => tracing::info!(bucket = %name, "created the bucket"),

@@ -12,7 +12,7 @@ use drystone_store::{OpenOptions, open};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 
-use crate::args::{LogFormat, VerifyArgs};
+use crate::args::{AuditOutput, LogFormat, VerifyArgs};
 use crate::log;
 
 /// The report as JSON shows it.
@@ -39,7 +39,7 @@ struct Shown<'a> {
 /// # Errors
 /// When the data cannot be opened or walked.
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode> {
-    log::start(LogFormat::Text, "warn")?;
+    log::start(LogFormat::Text, "warn", AuditOutput::Off)?;
     // A wrong path must not leave a new data directory behind.
     ensure!(
         args.data.is_dir(),

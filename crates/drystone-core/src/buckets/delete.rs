@@ -7,13 +7,15 @@
 //! condemned id; if the process ends, the next start does.
 
 use crate::access::Caller;
+use crate::audit::{Deed, Event};
 use crate::error::Error;
 use crate::meta::door::{Order, Tx};
-use crate::meta::tables::{self, Table, Within};
+use crate::meta::records::UsageRecord;
+use crate::meta::tables::{self, Table, Within, load};
 use crate::names::BucketName;
 use crate::planted::{Mistake, planted};
 use crate::reclaim::ownership::SEGMENTS_PER_COMMIT;
-use crate::store::{Store, bucket_for};
+use crate::store::{Frees, Store, bucket_for};
 use crate::uploads::abort::remove_upload;
 
 /// Uploads that one transaction frees.
@@ -27,11 +29,22 @@ impl Store {
     pub async fn delete_bucket(&self, caller: &Caller, name: &BucketName) -> Result<(), Error> {
         let (caller, name) = (caller.clone(), name.clone());
         let left = self
-            .commit_and_give_back(Vec::new(), move |tx: &mut dyn Tx| {
+            .commit_and_tell(Frees::Extents, move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
                 let bucket = bucket_for(tx, &name, &caller)?;
                 let objects = Within::prefix(tables::current(bucket.id, ""));
                 if tx.scan(objects.range(), Order::Ascending).next().transpose()?.is_some() {
                     return Err(Error::BucketNotEmpty(name.clone()));
+                }
+                let usage: UsageRecord = load(tx, &tables::usage(bucket.id))?.unwrap_or_default();
+                if usage.uploads > 0 {
+                    events.push(Event {
+                        deed: Deed::BucketDeleted { uploads: usage.uploads },
+                        caller: Some(caller.clone()),
+                        bucket: name.clone(),
+                        upload: None,
+                        parts: usage.parts,
+                        bytes: usage.held_bytes,
+                    });
                 }
                 tx.delete(tables::bucket(&name));
                 tx.delete(tables::lifecycle(bucket.id));

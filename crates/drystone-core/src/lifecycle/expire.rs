@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 
+use crate::audit::{Cause, Deed, Event};
 use crate::buckets::list::read_name;
 use crate::error::Error;
 use crate::lifecycle::configure::rules_of;
@@ -13,9 +14,10 @@ use crate::lifecycle::rules::{AbortPlan, Rules};
 use crate::meta::door::{Order, Tx, View};
 use crate::meta::records::{BucketRecord, Record, UploadIndexRecord};
 use crate::meta::tables::{self, Table, Within, load};
-use crate::names::{BucketName, Timestamp, UploadId};
+use crate::names::{BucketName, ObjectKey, Timestamp, UploadId};
+use crate::objects::list::not_a_key;
 use crate::reclaim::ownership::SEGMENTS_PER_COMMIT;
-use crate::store::Store;
+use crate::store::{Frees, Store};
 use crate::uploads::abort::{Aborted, remove_upload};
 use crate::uploads::upload::held;
 
@@ -35,6 +37,20 @@ pub struct Expired {
     pub plan: AbortPlan,
     /// What that freed.
     pub aborted: Aborted,
+}
+
+impl Expired {
+    fn event(&self) -> Result<Event, Error> {
+        let key = ObjectKey::parse(&self.key).map_err(|_| not_a_key(self.key.as_bytes()))?;
+        Ok(Event {
+            deed: Deed::Aborted(Cause::Rule(self.plan.rule.clone())),
+            caller: None,
+            bucket: self.bucket.clone(),
+            upload: Some((key, self.upload_id)),
+            parts: self.aborted.parts.into(),
+            bytes: self.aborted.bytes,
+        })
+    }
 }
 
 /// An upload that may be due.
@@ -69,8 +85,14 @@ impl Store {
             };
             while !due.is_empty() {
                 let batch = std::mem::take(&mut due);
-                let decide = move |tx: &mut dyn Tx| abort_some(tx, &batch, now);
-                let (expired, rest) = self.commit_and_give_back(Vec::new(), decide).await?;
+                let decide = move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
+                    let (expired, rest) = abort_some(tx, &batch, now)?;
+                    for one in &expired {
+                        events.push(one.event()?);
+                    }
+                    Ok((expired, rest))
+                };
+                let (expired, rest) = self.commit_and_tell(Frees::Extents, decide).await?;
                 expired.into_iter().for_each(&mut tell);
                 due = rest;
             }

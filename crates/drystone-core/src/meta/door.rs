@@ -128,8 +128,29 @@ impl dyn Meta {
         E: From<MetaError> + Send + 'static,
         F: FnMut(&mut dyn Tx) -> Result<T, E> + Send + 'static,
     {
+        self.commit_then(pending, decide, |value| value).await
+    }
+
+    /// As [`commit`](Self::commit); what was decided goes through `stands` once it is on stable storage, and
+    /// only then, whether its caller is still there or not.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub async fn commit_then<T, U, E, F, S>(
+        &self,
+        pending: Vec<Pending>,
+        decide: F,
+        stands: S,
+    ) -> Result<U, (E, Vec<Pending>)>
+    where
+        T: Send + 'static,
+        U: Send + 'static,
+        E: From<MetaError> + Send + 'static,
+        F: FnMut(&mut dyn Tx) -> Result<T, E> + Send + 'static,
+        S: FnOnce(T) -> U + Send + 'static,
+    {
         let (answer, answered) = oneshot::channel();
-        self.submit(Box::new(Deciding { decide, pending, result: None, answer })).await;
+        self.submit(Box::new(Deciding { decide, stands, pending, result: None, answer })).await;
         match answered.await {
             Ok(settled) => settled,
             Err(oneshot::Canceled) => {
@@ -140,18 +161,21 @@ impl dyn Meta {
 }
 
 /// The command behind [`commit`](trait.Meta.html): a closure, its extents and its waiting caller.
-struct Deciding<T, E, F> {
+struct Deciding<T, U, E, F, S> {
     decide: F,
+    stands: S,
     pending: Vec<Pending>,
     result: Option<Result<T, E>>,
-    answer: oneshot::Sender<Result<T, (E, Vec<Pending>)>>,
+    answer: oneshot::Sender<Result<U, (E, Vec<Pending>)>>,
 }
 
-impl<T, E, F> Command for Deciding<T, E, F>
+impl<T, U, E, F, S> Command for Deciding<T, U, E, F, S>
 where
     T: Send,
+    U: Send,
     E: From<MetaError> + Send,
     F: FnMut(&mut dyn Tx) -> Result<T, E> + Send,
+    S: FnOnce(T) -> U + Send,
 {
     fn run(&mut self, tx: &mut dyn Tx) -> Verdict {
         let result = (self.decide)(tx);
@@ -168,7 +192,7 @@ where
         let settled = match (outcome, self.result) {
             (Ok(()), Some(Ok(value))) => {
                 self.pending.into_iter().for_each(Pending::keep);
-                Ok(value)
+                Ok((self.stands)(value))
             }
             (Ok(()), Some(Err(refusal))) => Err((refusal, self.pending)),
             (Ok(()), None) => unreachable!("a command settles well only after it ran"),

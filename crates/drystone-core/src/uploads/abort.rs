@@ -5,6 +5,7 @@
 //! parts shared with published objects stay, because those objects name them.
 
 use crate::access::Caller;
+use crate::audit::{Cause, Deed, Event};
 use crate::error::{Condition, Error};
 use crate::meta::door::{Order, Tx};
 use crate::meta::records::{HeldRecord, PartRecord, Record};
@@ -12,7 +13,7 @@ use crate::meta::tables::{self, Within, load};
 use crate::names::{BucketName, ObjectKey, Timestamp, UploadId};
 use crate::planted::{Mistake, planted};
 use crate::reclaim::ownership;
-use crate::store::{Store, bucket_for};
+use crate::store::{Frees, Store, bucket_for};
 use crate::uploads::upload::find_upload;
 
 /// What to abort.
@@ -49,13 +50,22 @@ impl Store {
         if planted(Mistake::AbortFreesBeforeCommit) {
             self.free_parts_too_early(&request).await?;
         }
-        self.commit_and_give_back(Vec::new(), move |tx: &mut dyn Tx| {
+        self.commit_and_tell(Frees::Extents, move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
             let bucket = bucket_for(tx, &request.bucket, &caller)?;
             let (id, upload) = find_upload(tx, bucket.id, &request.key, &request.upload_id)?;
             if request.if_initiated.is_some_and(|time| time.seconds() != upload.initiated.seconds()) {
                 return Err(Error::PreconditionFailed(Condition::IfMatchInitiatedTime));
             }
-            remove_upload(tx, bucket.id, request.key.as_str(), &id).map(|(aborted, _)| aborted)
+            let (aborted, _) = remove_upload(tx, bucket.id, request.key.as_str(), &id)?;
+            events.push(Event {
+                deed: Deed::Aborted(Cause::Request),
+                caller: Some(caller.clone()),
+                bucket: request.bucket.clone(),
+                upload: Some((request.key.clone(), id)),
+                parts: aborted.parts.into(),
+                bytes: aborted.bytes,
+            });
+            Ok(aborted)
         })
         .await
     }

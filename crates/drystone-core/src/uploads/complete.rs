@@ -8,6 +8,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::access::Caller;
+use crate::audit::{Deed, Event};
 use crate::checksum::{Algorithm, Checksum, ChecksumType, Hasher, crc64_combine};
 use crate::error::Error;
 use crate::meta::door::{MetaError, Order, Tx, View};
@@ -21,8 +22,8 @@ use crate::objects::object::{ObjectChecksum, ObjectInfo};
 use crate::objects::put::{PutOutcome, publish};
 use crate::planted::{Mistake, planted};
 use crate::reclaim::ownership;
-use crate::store::{Store, bucket_for};
-use crate::uploads::abort::forget_upload;
+use crate::store::{Frees, Store, bucket_for};
+use crate::uploads::abort::{Aborted, forget_upload};
 use crate::uploads::upload::find_upload;
 
 /// Smallest size of a part that is not the last, in bytes: 5 MiB.
@@ -82,10 +83,21 @@ impl Store {
         request: CompleteUpload,
     ) -> Result<PutOutcome, Error> {
         let (caller, now) = (caller.clone(), self.clock.now());
-        self.commit_and_give_back(Vec::new(), move |tx: &mut dyn Tx| {
+        self.commit_and_tell(Frees::Extents, move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
             let bucket = bucket_for(tx, &request.bucket, &caller)?;
             match find_upload(tx, bucket.id, &request.key, &request.upload_id) {
-                Ok((id, upload)) => complete(tx, bucket.id, &id, upload, &request, now),
+                Ok((id, upload)) => {
+                    let (outcome, discarded) = complete(tx, bucket.id, &id, upload, &request, now)?;
+                    events.push(Event {
+                        deed: Deed::Completed { discarded },
+                        caller: Some(caller.clone()),
+                        bucket: request.bucket.clone(),
+                        upload: Some((request.key.clone(), id)),
+                        parts: request.parts.len() as u64,
+                        bytes: outcome.size,
+                    });
+                    Ok(outcome)
+                }
                 Err(gone @ Error::NoSuchUpload { .. }) => {
                     completed_before(tx, bucket.id, &request)?.ok_or(gone)
                 }
@@ -131,6 +143,7 @@ fn completed_before(tx: &dyn Tx, bucket: u64, request: &CompleteUpload) -> Resul
     }
 }
 
+/// Writes the object in place of the upload; also what of the upload did not become part of it.
 fn complete(
     tx: &mut dyn Tx,
     bucket: u64,
@@ -138,7 +151,7 @@ fn complete(
     upload: UploadRecord,
     request: &CompleteUpload,
     now: Timestamp,
-) -> Result<PutOutcome, Error> {
+) -> Result<(PutOutcome, Aborted), Error> {
     check_type(request, &upload)?;
     let stored = stored_parts(tx, id)?;
     let listed = match_parts(request, &upload, &stored)?;
@@ -191,6 +204,9 @@ fn complete(
     if !planted(Mistake::CompleteLeavesUploadOpen) {
         forget_upload(tx, bucket, request.key.as_str(), id)?;
     }
+    let all = stored.iter().fold(0, |bytes, (_, part)| bytes + part.size);
+    let unlisted = u32::try_from(stored.len() - listed.len()).expect("an upload has at most 10,000 parts");
+    let discarded = Aborted { parts: unlisted, bytes: all - size };
     publish(tx, bucket, &request.key, &request.condition, info.clone(), BodyPlace::Manifest(manifest_id))?;
     let record = CompletionRecord {
         bucket,
@@ -200,11 +216,11 @@ fn complete(
         info,
     };
     if planted(Mistake::CompletionRecordLost) {
-        return Ok(PutOutcome::from(&record.info));
+        return Ok((PutOutcome::from(&record.info), discarded));
     }
     save(tx, tables::completed(id), &record);
     tx.put(tables::completed_by_age(now, id), Vec::new());
-    Ok(PutOutcome::from(&record.info))
+    Ok((PutOutcome::from(&record.info), discarded))
 }
 
 fn stored_parts(tx: &dyn Tx, id: &UploadId) -> Result<Vec<(PartNumber, PartRecord)>, Error> {

@@ -1,6 +1,7 @@
 //! CreateMultipartUpload.
 
 use crate::access::Caller;
+use crate::audit::{Deed, Event};
 use crate::checksum::{Algorithm, ChecksumType};
 use crate::error::Error;
 use crate::lifecycle::configure::rules_of;
@@ -9,7 +10,7 @@ use crate::meta::records::{HeldRecord, UploadIndexRecord, UploadRecord};
 use crate::meta::tables::{self, next_moment, save};
 use crate::names::{BucketName, ObjectKey, UploadId};
 use crate::objects::object::Attributes;
-use crate::store::{Store, bucket_for};
+use crate::store::{Frees, Store, bucket_for};
 use crate::uploads::upload::UploadInfo;
 
 /// What to create.
@@ -38,7 +39,7 @@ impl Store {
         self.room_for_rows(0)?;
         let (now, random) = (self.clock.now(), self.entropy.next_u64());
         let caller = caller.clone();
-        self.commit(Vec::new(), move |tx: &mut dyn Tx| {
+        self.commit_and_tell(Frees::Nothing, move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
             let bucket = bucket_for(tx, &request.bucket, &caller)?;
             let (tie, initiated) = next_moment(tx, now)?;
             let id = UploadId::new(initiated, tie, random);
@@ -56,6 +57,14 @@ impl Store {
             save(tx, tables::held(&id), &held);
             tables::change_usage(tx, bucket.id, |usage| usage.uploads += 1)?;
             let rules = rules_of(tx, &bucket)?;
+            events.push(Event {
+                deed: Deed::Created,
+                caller: Some(caller.clone()),
+                bucket: request.bucket.clone(),
+                upload: Some((request.key.clone(), id)),
+                parts: 0,
+                bytes: 0,
+            });
             Ok(UploadInfo::new(request.key.clone(), id, record, held, &rules))
         })
         .await

@@ -17,16 +17,16 @@ use crate::world::{
 };
 use drystone_sim::hesitant::Pause;
 
-type Running = std::pin::Pin<Box<dyn Future<Output = Result<(), Error>>>>;
+pub(crate) type Running = std::pin::Pin<Box<dyn Future<Output = Result<(), Error>>>>;
 
 /// What there is before every departure.
-struct Before {
-    world: World,
-    upload: Upload,
+pub(crate) struct Before {
+    pub(crate) world: World,
+    pub(crate) upload: Upload,
     parts: Vec<(u64, drystone_core::names::ETag)>,
 }
 
-fn before(pause: Pause) -> Before {
+pub(crate) fn before(pause: Pause) -> Before {
     let world = World::hesitant(pause);
     world.put("stone", &bytes(100_000, 1));
     world.put("pebble", &bytes(100, 2));
@@ -40,7 +40,7 @@ fn before(pause: Pause) -> Before {
 /// Drops the operation after `polls` polls; says whether it was over by then. The lane runs after each
 /// poll; after the last one only if `lane_goes_on`, so that the command is dropped before or after it
 /// was decided.
-fn depart(world: &World, mut operation: Running, polls: usize, lane_goes_on: bool) -> bool {
+pub(crate) fn depart(world: &World, mut operation: Running, polls: usize, lane_goes_on: bool) -> bool {
     for poll in 1..=polls {
         let waker = std::task::Waker::noop();
         if let Poll::Ready(outcome) = operation.as_mut().poll(&mut std::task::Context::from_waker(waker)) {

@@ -33,6 +33,8 @@ mod races;
 #[cfg(test)]
 mod departures;
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod reclaim;
 #[cfg(test)]
 mod weighed;

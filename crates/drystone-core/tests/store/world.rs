@@ -36,6 +36,7 @@ use drystone_core::uploads::part::{PartOutcome, UploadPart};
 use drystone_core::uploads::part_copy::UploadPartCopy;
 use drystone_sim::clock::{Seeded, SetClock};
 
+use crate::audit::Books;
 use drystone_sim::hesitant::{HesitantData, HesitantMeta, Pause};
 use drystone_sim::task::{Task, run};
 
@@ -48,6 +49,7 @@ const CAPACITY: u64 = 1 << 30;
 /// A store and everything around it.
 pub(crate) struct World {
     pub(crate) store: Arc<Store>,
+    pub(crate) books: Arc<Books>,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) meta: Arc<dyn Meta>,
     pub(crate) data: Arc<dyn Data>,
@@ -98,10 +100,11 @@ impl World {
             clock: clock.clone(),
             entropy: Arc::new(Seeded::new(0x5eed)),
         };
-        let store = Arc::new(Store::new(parts));
+        let books = Arc::new(Books::default());
+        let store = Arc::new(Store::new(parts).told_to(books.clone()));
         let works = Arc::clone(&store);
         let worker = RefCell::new(Task::new(async move { works.work().await }));
-        let world = Self { store, clock, meta, data, lane, worker, proven: Cell::new(false) };
+        let world = Self { store, books, clock, meta, data, lane, worker, proven: Cell::new(false) };
         world.run(world.store.recover()).expect("an empty store recovers");
         world.create_bucket(BUCKET).expect("the first bucket is new");
         world
@@ -301,12 +304,12 @@ impl World {
 
 /// The owner of the world's bucket.
 pub(crate) fn owner() -> Caller {
-    Caller { account: AccountId::new("mason") }
+    Caller::of(AccountId::new("mason"))
 }
 
 /// Somebody else.
 pub(crate) fn stranger() -> Caller {
-    Caller { account: AccountId::new("passer-by") }
+    Caller::of(AccountId::new("passer-by"))
 }
 
 pub(crate) fn bucket(name: &str) -> BucketName {

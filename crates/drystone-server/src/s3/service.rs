@@ -12,7 +12,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use drystone_core::access::Caller;
+use drystone_core::access::{Caller, RequestNumber};
 use drystone_core::names::AccountId;
 use drystone_core::store::Store;
 use drystone_core::world::Clock;
@@ -77,6 +77,7 @@ impl fmt::Debug for S3 {
 
 /// What is known of a request when its answer is recorded.
 struct Seen {
+    request: RequestNumber,
     operation: &'static str,
     /// Bucket and key for a refusal; of a good answer nobody asks.
     resource: String,
@@ -132,7 +133,8 @@ impl S3 {
             let (head, body) = request.into_parts();
             let method = head.method.clone();
             let bytes_in = body.size_hint().exact().unwrap_or(0);
-            let mut seen = Seen { operation: UNKNOWN, resource: String::new(), has_bucket: false };
+            let mut seen =
+                Seen { request: id.number(), operation: UNKNOWN, resource: String::new(), has_bucket: false };
             let handled =
                 AssertUnwindSafe(self.handle(head, body, transport, &mut seen)).catch_unwind().await;
             let answer = handled.unwrap_or_else(|panic| Err(S3Error::panicked(panic_text(&*panic))));
@@ -249,7 +251,10 @@ impl S3 {
             query: &route.query,
             target: &route.target,
             account: &signer.account,
-            caller: Caller { account: AccountId::new(signer.account.id.as_str()) },
+            caller: Caller {
+                account: AccountId::new(signer.account.id.as_str()),
+                request: Some(seen.request),
+            },
             now,
         };
         let operation = operation?;

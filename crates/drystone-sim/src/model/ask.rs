@@ -36,7 +36,7 @@ const PAGE: usize = 3;
 
 /// The caller of every request.
 pub fn caller() -> Caller {
-    Caller { account: AccountId::new("mason") }
+    Caller::of(AccountId::new("mason"))
 }
 
 /// A bucket's name.

@@ -29,7 +29,7 @@ pub(crate) struct Core {
 }
 
 pub(crate) fn caller() -> Caller {
-    Caller { account: AccountId::new("mason") }
+    Caller::of(AccountId::new("mason"))
 }
 
 pub(crate) fn bucket() -> BucketName {
