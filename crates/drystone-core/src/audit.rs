@@ -4,7 +4,7 @@
 //! storage: also when its caller has gone away, so that nobody can hide an abort by hanging up; and never of a
 //! command that was refused or failed. What a crash cuts off between the sync and the telling is not told.
 //!
-//! To have an operation told, commit it with [`Store::commit_and_tell`](crate::store::Store::commit_and_tell) and
+//! To have an operation told, commit it with `Store::commit_and_tell` and
 //! push an event for each upload that it creates, completes or removes. The binary's
 //! [`Audit`] writes the line and counts; nobody else has to do either.
 

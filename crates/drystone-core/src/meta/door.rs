@@ -131,11 +131,11 @@ impl dyn Meta {
         self.commit_then(pending, decide, |value| value).await
     }
 
-    /// As [`commit`](Self::commit); what was decided goes through `stands` once it is on stable storage, and
+    /// As `commit`; what was decided goes through `stands` once it is on stable storage, and
     /// only then, whether its caller is still there or not.
     ///
     /// # Errors
-    /// As [`commit`](Self::commit).
+    /// As `commit`.
     pub async fn commit_then<T, U, E, F, S>(
         &self,
         pending: Vec<Pending>,
