@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::{env, fs};
 
 use aws_config::BehaviorVersion;
+use aws_config::environment::region::EnvironmentVariableRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::region::ProfileFileRegionProvider;
 use aws_config::retry::RetryConfig;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{Region, RequestChecksumCalculation, ResponseChecksumValidation, SharedHttpClient};
@@ -62,14 +64,22 @@ impl Connection {
     /// # Errors
     /// When a file of certificates that is named cannot be read, or a name of a proxy makes no sense.
     pub async fn open(args: &ConnectionArgs) -> Result<Self, Failure> {
-        let region = RegionProviderChain::first_try(args.region.clone().map(Region::new));
-        let profile = aws_config::default_provider::region::Builder::default();
-        let profile = args.profile.iter().fold(profile, |chain, name| chain.profile_name(name)).build();
-        let region = region.or_else(profile).or_else(Region::from_static(DEFAULT_REGION));
+        let mut profile = ProfileFileRegionProvider::builder();
+        if let Some(name) = &args.profile {
+            profile = profile.profile_name(name);
+        }
+        let region = RegionProviderChain::first_try(args.region.clone().map(Region::new))
+            .or_else(EnvironmentVariableRegionProvider::new())
+            .or_else(profile.build());
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .http_client(http_client()?)
-            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX))
-            .region(region);
+            .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS_MAX));
+        if let Some(region) = region.region().await {
+            loader = loader.region(region);
+        } else if args.endpoint_url.is_some() || env::var_os("AWS_ENDPOINT_URL").is_some() {
+            // Asking the machine's cloud for the region of somebody else's server would only take time.
+            loader = loader.region(Region::from_static(DEFAULT_REGION));
+        }
         if let Some(profile) = &args.profile {
             loader = loader.profile_name(profile);
         }
@@ -87,7 +97,9 @@ impl Connection {
         if let Some(endpoint) = &endpoint {
             parse_endpoint(endpoint).map_err(Failure::Usage)?;
         }
+        let region = settings.region().cloned().unwrap_or(Region::from_static(DEFAULT_REGION));
         let config = aws_sdk_s3::config::Builder::from(&settings)
+            .region(region)
             .force_path_style(endpoint.is_some())
             // Other servers refuse checksums that they do not know; commands ask for one where it is worth it.
             .request_checksum_calculation(RequestChecksumCalculation::WhenRequired)

@@ -73,6 +73,12 @@ impl Failure {
             SdkError::ServiceError(refusal) => {
                 let status = refusal.raw().status().as_u16();
                 let code = refusal.err().code().map_or_else(|| format!("HTTP {status}"), str::to_owned);
+                if refusal.raw().status().is_success() {
+                    return Self::NoAnswer {
+                        doing,
+                        why: format!("an answer that is not S3's: {}", chain(refusal.err())),
+                    };
+                }
                 let message = refusal.err().message().unwrap_or("the server gave no reason").to_owned();
                 Self::Refused { doing, status, code, message }
             }
@@ -84,7 +90,7 @@ impl Failure {
                 }
             }
             SdkError::ConstructionFailure(_) | SdkError::DispatchFailure(_) => {
-                let why = chain(error);
+                let why = error.source().map_or_else(|| error.to_string(), chain);
                 let next = if why.contains("redential") {
                     "; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or name a profile with --profile"
                 } else {

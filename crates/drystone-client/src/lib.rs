@@ -35,4 +35,8 @@ pub mod progress;
 
 pub mod interrupt;
 
+pub mod pause;
+
 pub mod command;
+
+pub mod uploads;

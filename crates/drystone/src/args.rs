@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use drystone_client::uploads::UploadsArgs;
 
 /// An S3-compatible object store in one binary.
 #[derive(Debug, Parser)]
@@ -25,6 +26,8 @@ pub(crate) enum Verb {
     Serve(Box<ServeArgs>),
     /// Prove that stored data is whole and that no byte is left over.
     Verify(VerifyArgs),
+    /// Unfinished multipart uploads on any S3 server: list, measure, abort, finish.
+    Uploads(Box<UploadsArgs>),
 }
 
 /// Settings of `serve`. Each can also stand in a configuration file and in the environment; a flag

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     let outcome = match command.verb {
         Verb::Serve(args) => serve::run(*args).map(|()| ExitCode::SUCCESS),
         Verb::Verify(args) => verify::run(&args),
+        Verb::Uploads(args) => Ok(drystone_client::uploads::run(*args)),
     };
     outcome.unwrap_or_else(|error| {
         log::complain(&format!("drystone: {}", Chain(error.as_ref())));
