@@ -35,6 +35,7 @@ pub mod buckets;
 pub mod objects;
 pub mod uploads;
 pub mod lifecycle;
+pub mod abort_jobs;
 pub mod reclaim;
 pub mod scrub;
 

@@ -46,6 +46,7 @@ pub struct Store {
     pub(crate) pins: Arc<Pins>,
     audit: Option<Arc<dyn Audit>>,
     work: Arc<Signal>,
+    abort_jobs: Signal,
 }
 
 /// Whether a command may put extents on the reclaim list.
@@ -70,6 +71,7 @@ impl Store {
             pins: Arc::new(Pins::new(move || unpinned.raise())),
             audit: None,
             work,
+            abort_jobs: Signal::default(),
         }
     }
 
@@ -103,6 +105,16 @@ impl Store {
     /// Says that there may be something to give back; never waits.
     pub fn wake(&self) {
         self.work.raise();
+    }
+
+    /// Says that there is an abort job to carry out; never waits.
+    pub(crate) fn want_abort_job(&self) {
+        self.abort_jobs.raise();
+    }
+
+    /// Waits until an abort job was started since the last call. One worker waits here.
+    pub async fn abort_job_wanted(&self) {
+        self.abort_jobs.raised().await;
     }
 
     /// Does what is left to do after an answer, whenever there is something, for ever: frees the

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod tests {
+    use drystone_core::abort_jobs::job::JobId;
     use drystone_core::data::door::ExtentId;
     use drystone_core::meta::tables;
     use drystone_core::names::{BucketName, PartNumber, Timestamp, UploadId};
@@ -24,6 +25,9 @@ mod tests {
         check(&tables::usage(7), "11 00 00 00 00 00 00 00 07");
         check(&tables::condemned(7), "12 00 00 00 00 00 00 00 07");
         check(&tables::lifecycle(7), "13 00 00 00 00 00 00 00 07");
+        check(&tables::abort_job(JobId(7)), "14 00 00 00 00 00 00 00 07");
+        check(&tables::abort_selection(JobId(7)), "15 00 00 00 00 00 00 00 07");
+        check(&tables::abort_bucket(JobId(7), 258), "16 00 00 00 00 00 00 00 07 00 00 00 00 00 00 01 02");
         check(&tables::current(7, "a\0\u{fc}"), "20 00 00 00 00 00 00 00 07 61 00 c3 bc");
         check(&tables::manifest(258), "21 00 00 00 00 00 00 01 02");
         check(&tables::small_body(u64::MAX), "22 ff ff ff ff ff ff ff ff");
@@ -52,6 +56,8 @@ mod tests {
         assert_eq!(tables::read_part_key(&tables::part(&id(), PartNumber::MAX)).unwrap(), PartNumber::MAX);
         let place = ExtentId { volume: u64::MAX, offset: 1 };
         assert_eq!(tables::read_extent_key(&tables::reclaim(place)).unwrap(), place);
+        let in_bucket = tables::abort_bucket(JobId(3), u64::MAX);
+        assert_eq!(tables::read_abort_bucket_key(&in_bucket).unwrap(), (JobId(3), u64::MAX));
         assert_eq!(tables::read_number_key(&tables::usage(u64::MAX)).unwrap(), u64::MAX);
     }
 
@@ -63,6 +69,7 @@ mod tests {
         }
         assert!(tables::read_extent_key(&[0x40; 16]).is_err());
         assert!(tables::read_extent_key(&[0x40; 18]).is_err());
+        assert!(tables::read_abort_bucket_key(&[0x16; 18]).is_err());
         assert!(tables::read_number_key(&[0x11; 8]).is_err());
         assert!(tables::read_part_key(&[0x32, 0, 0]).is_err(), "there is no part 0");
     }

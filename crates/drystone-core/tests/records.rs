@@ -9,16 +9,19 @@ mod tests {
     use std::fmt::Debug;
 
     use bytes::Bytes;
+    use drystone_core::abort_jobs::job::{Counts, State};
+    use drystone_core::abort_jobs::selection::{Age, Conditions};
     use drystone_core::checksum::{Algorithm, Checksum, ChecksumType, Hasher};
     use drystone_core::data::door::{Extent, ExtentId};
     use drystone_core::lifecycle::rules::{AbortAfter, Rule, Rules, Status};
     use drystone_core::meta::door::MetaError;
     use drystone_core::meta::records::{
-        BodyPlace, BucketRecord, CompletionRecord, CountersRecord, ExtentRecord, FreedRecord, HeldRecord,
-        LifecycleRecord, ManifestRecord, ObjectRecord, PartRecord, Place, Record, ScrubRecord, Segment,
-        SmallBodyRecord, StoredPart, UploadIndexRecord, UploadRecord, UsageRecord,
+        AbortBucketRecord, AbortJobRecord, AbortSelectionRecord, BodyPlace, BucketRecord, CompletionRecord,
+        CountersRecord, ExtentRecord, FreedRecord, HeldRecord, LifecycleRecord, ManifestRecord, ObjectRecord,
+        PartRecord, Place, Record, ScrubRecord, Segment, SmallBodyRecord, StoredPart, UploadIndexRecord,
+        UploadRecord, UsageRecord,
     };
-    use drystone_core::names::{AccountId, ETag, PartNumber, Timestamp};
+    use drystone_core::names::{AccountId, BucketName, ETag, PartNumber, Timestamp};
     use drystone_core::objects::object::{Attributes, ObjectChecksum, ObjectInfo};
     use proptest::prelude::any;
     use proptest::proptest;
@@ -292,6 +295,58 @@ mod tests {
     }
 
     #[test]
+    fn abort_jobs() {
+        let planned = Counts { uploads: 3, parts: 7, bytes: 35 << 20 };
+        let aborted = Counts { uploads: 1, parts: 2, bytes: 10 << 20 };
+        let record = AbortJobRecord {
+            state: State::Running,
+            started: MORNING,
+            finished: Timestamp(0),
+            planned,
+            aborted,
+            failed: 1,
+            last_error: "upload 0 of wall".into(),
+            bucket: 7,
+            position: Bytes::from_static(b"\x30\0\0\0\0\0\0\0\x07wall"),
+        };
+        check_exact(&record, include_str!("golden/abort-job.v1.hex"));
+        let mut unknown = unhex(include_str!("golden/abort-job.v1.hex"));
+        unknown[HEADER] = 9;
+        assert_eq!(why::<AbortJobRecord>(&unknown), "it is in an unknown state");
+        let conditions = Conditions {
+            prefix: "wall/".into(),
+            up_to: 42,
+            initiated_before: Some(MORNING),
+            idle_since_before: Some(Timestamp(MORNING.0 - 1)),
+            min_bytes: 5 << 20,
+            initiator: Some(AccountId::new("mason")),
+        };
+        let record = AbortSelectionRecord {
+            owner: AccountId::new("root"),
+            created: MORNING,
+            age: Age::CutOff,
+            conditions,
+            buckets: vec![BucketName::parse("quarry").unwrap()],
+        };
+        check_exact(&record, include_str!("golden/abort-selection.v1.hex"));
+        let conditions = Conditions {
+            prefix: "".into(),
+            up_to: 43,
+            initiated_before: None,
+            idle_since_before: None,
+            min_bytes: 0,
+            initiator: None,
+        };
+        let record = AbortSelectionRecord { age: Age::All, conditions, buckets: Vec::new(), ..record };
+        check_exact(&record, include_str!("golden/abort-selection-all.v1.hex"));
+        let record = AbortBucketRecord { name: BucketName::parse("quarry").unwrap(), planned, aborted };
+        check_exact(&record, include_str!("golden/abort-bucket.v1.hex"));
+        let mut nameless = unhex(include_str!("golden/abort-bucket.v1.hex"));
+        nameless[HEADER + 4] = b'Q';
+        assert_eq!(why::<AbortBucketRecord>(&nameless), "a name in it is not a bucket's");
+    }
+
+    #[test]
     fn the_scrubs_place() {
         let record = ScrubRecord {
             started: MORNING,
@@ -369,11 +424,17 @@ mod tests {
             check_one_form::<CountersRecord>(&value);
             check_one_form::<ScrubRecord>(&value);
             check_one_form::<LifecycleRecord>(&value);
+            check_one_form::<AbortJobRecord>(&value);
+            check_one_form::<AbortSelectionRecord>(&value);
+            check_one_form::<AbortBucketRecord>(&value);
         }
     }
 
     /// One golden file of each marker.
-    const GOLDEN: [(&str, &str); 15] = [
+    const GOLDEN: [(&str, &str); 18] = [
+        ("aj", include_str!("golden/abort-job.v1.hex")),
+        ("as", include_str!("golden/abort-selection.v1.hex")),
+        ("ab", include_str!("golden/abort-bucket.v1.hex")),
         ("sc", include_str!("golden/scrub.v1.hex")),
         ("lc", include_str!("golden/lifecycle.v1.hex")),
         ("bu", include_str!("golden/bucket.v2.hex")),

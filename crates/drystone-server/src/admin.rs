@@ -1,16 +1,18 @@
 //! The admin port: is it alive, is it ready, how is it doing?
 //!
-//! Read-only, without credentials and without secrets; it listens on loopback unless configured
-//! otherwise. Health has MinIO's paths too, so that existing probes work.
+//! What it shows itself is read-only, without credentials and without secrets; it listens on loopback unless
+//! configured otherwise. Health has MinIO's paths too, so that existing probes work. The API for administrators
+//! is here as well, and asks for signatures as it does on the S3 port.
 
 use std::fmt;
-use std::future::{Ready, ready};
+use std::pin::Pin;
 use std::sync::Arc;
 
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use serde_json::json;
 
+use crate::api::{ADMIN_PREFIX, Api};
 use crate::listen::{Arriving, Peer};
 use crate::metrics::Metrics;
 use crate::response_body::ResponseBody;
@@ -31,7 +33,11 @@ pub enum Readiness {
 pub struct Admin {
     metrics: Arc<Metrics>,
     readiness: Box<dyn Fn() -> Readiness + Send + Sync>,
+    api: Option<Arc<Api>>,
 }
+
+/// An answer that is being found.
+type Answering = Pin<Box<dyn Future<Output = Response<ResponseBody>> + Send>>;
 
 impl fmt::Debug for Admin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -46,15 +52,30 @@ const PROMETHEUS: HeaderValue = HeaderValue::from_static("text/plain; version=0.
 impl Admin {
     /// Makes the admin port of a server; `readiness` is asked at each probe and must not block.
     pub fn new(metrics: Arc<Metrics>, readiness: impl Fn() -> Readiness + Send + Sync + 'static) -> Self {
-        Self { metrics, readiness: Box::new(readiness) }
+        Self { metrics, readiness: Box::new(readiness), api: None }
+    }
+
+    /// Offers the API for administrators too.
+    #[must_use]
+    pub fn with_api(self, api: Arc<Api>) -> Self {
+        Self { api: Some(api), ..self }
     }
 
     /// The handler for [`Listener::serve`](crate::listen::Listener::serve).
     pub fn handler(
         self: Arc<Self>,
-    ) -> impl Fn(Request<Arriving>, Peer) -> Ready<Response<ResponseBody>> + Clone + Send + Sync + 'static
-    {
-        move |request, _| ready(self.answer(request.method(), request.uri().path()))
+    ) -> impl Fn(Request<Arriving>, Peer) -> Answering + Clone + Send + Sync + 'static {
+        move |request, _| {
+            let this = Arc::clone(&self);
+            Box::pin(async move {
+                match &this.api {
+                    Some(api) if Api::answers(request.uri().path(), ADMIN_PREFIX) => {
+                        api.answer(request, ADMIN_PREFIX).await
+                    }
+                    _ => this.answer(request.method(), request.uri().path()),
+                }
+            })
+        }
     }
 
     /// Answers one request.
@@ -64,7 +85,7 @@ impl Admin {
             "/health/ready" | "/minio/health/ready" | "/minio/health/cluster" => Page::Ready,
             "/metrics" => Page::Metrics,
             _ => {
-                let hint = "there are /health/live, /health/ready and /metrics";
+                let hint = "there are /health/live, /health/ready, /metrics and /api/v1";
                 return respond(StatusCode::NOT_FOUND, json(&json!({ "error": "not found", "hint": hint })));
             }
         };

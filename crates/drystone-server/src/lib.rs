@@ -1,4 +1,4 @@
-//! All HTTP: sockets, the S3 wire, the admin port, metrics, and the audit in the log.
+//! All HTTP: sockets, the S3 wire, the API for administrators, the admin port, metrics, and the audit in the log.
 
 mod deadline;
 mod work;
@@ -7,6 +7,8 @@ pub mod listen;
 pub mod request_id;
 pub mod metrics;
 pub mod audit;
+mod front;
+pub mod api;
 pub mod admin;
 pub mod s3;
 

@@ -7,15 +7,19 @@
 use std::fmt::Debug;
 
 use bytes::Bytes;
+use drystone_core::abort_jobs::job::{Counts, JobId, State};
+use drystone_core::abort_jobs::selection::{Age, Conditions};
 use drystone_core::checksum::{Algorithm, Checksum, ChecksumType};
 use drystone_core::data::door::{Extent, ExtentId};
+use drystone_core::lifecycle::rules::{AbortAfter, Rule, Rules, Status};
 use drystone_core::meta::records::{
-    BodyPlace, BucketRecord, CompletionRecord, CountersRecord, ExtentRecord, FreedRecord, HeldRecord,
-    ManifestRecord, ObjectRecord, PartRecord, Place, Record, ScrubRecord, Segment, SmallBodyRecord,
-    StoredPart, UploadIndexRecord, UploadRecord, UsageRecord,
+    AbortBucketRecord, AbortJobRecord, AbortSelectionRecord, BodyPlace, BucketRecord, CompletionRecord,
+    CountersRecord, ExtentRecord, FreedRecord, HeldRecord, LifecycleRecord, ManifestRecord, ObjectRecord,
+    PartRecord, Place, Record, ScrubRecord, Segment, SmallBodyRecord, StoredPart, UploadIndexRecord,
+    UploadRecord, UsageRecord,
 };
 use drystone_core::meta::tables;
-use drystone_core::names::{AccountId, ETag, PartNumber, Timestamp, UploadId};
+use drystone_core::names::{AccountId, BucketName, ETag, PartNumber, Timestamp, UploadId};
 use drystone_core::objects::object::{Attributes, ObjectChecksum, ObjectInfo};
 
 /// Which record, then either its bytes or what to build it from.
@@ -47,6 +51,10 @@ fn every_kind(value: &[u8]) {
     one_form::<UsageRecord>(value);
     one_form::<CountersRecord>(value);
     one_form::<ScrubRecord>(value);
+    one_form::<LifecycleRecord>(value);
+    one_form::<AbortJobRecord>(value);
+    one_form::<AbortSelectionRecord>(value);
+    one_form::<AbortBucketRecord>(value);
 }
 
 fn one_form<R: Record + PartialEq + Debug>(value: &[u8]) {
@@ -66,7 +74,7 @@ fn reads_back<R: Record + PartialEq + Debug>(record: &R) {
 
 /// A record of the kind `kind`, built from draws.
 fn built(kind: u8, from: &mut Draws<'_>) {
-    match kind % 14 {
+    match kind % 18 {
         0 => reads_back(&BucketRecord {
             id: from.u64(),
             owner: AccountId::new(from.text()),
@@ -121,6 +129,38 @@ fn built(kind: u8, from: &mut Draws<'_>) {
             held_bytes: from.u64(),
         }),
         12 => reads_back(&CountersRecord { last: from.u64(), latest: from.time() }),
+        13 => reads_back(&LifecycleRecord { rules: from.rules() }),
+        14 => reads_back(&AbortJobRecord {
+            state: from.state(),
+            started: from.time(),
+            finished: from.time(),
+            planned: from.counts(),
+            aborted: from.counts(),
+            failed: from.u64(),
+            last_error: from.text().into(),
+            bucket: from.u64(),
+            position: Bytes::copy_from_slice(from.some()),
+        }),
+        15 => reads_back(&AbortSelectionRecord {
+            owner: AccountId::new(from.text()),
+            created: from.time(),
+            age: if from.byte().is_multiple_of(2) { Age::CutOff } else { Age::All },
+            conditions: Conditions {
+                prefix: from.text().into(),
+                up_to: from.u64(),
+                initiated_before: from.maybe(Draws::time),
+                idle_since_before: from.maybe(Draws::time),
+                min_bytes: from.u64(),
+                // No initiator has no name.
+                initiator: Some(from.text()).filter(|id| !id.is_empty()).map(AccountId::new),
+            },
+            buckets: from.several(Draws::bucket),
+        }),
+        16 => reads_back(&AbortBucketRecord {
+            name: from.bucket(),
+            planned: from.counts(),
+            aborted: from.counts(),
+        }),
         _ => reads_back(&ScrubRecord {
             started: from.time(),
             finished: from.time(),
@@ -143,6 +183,8 @@ fn keys(from: &mut Draws<'_>) {
     for row in [tables::extent(place), tables::reclaim(place)] {
         assert_eq!(tables::read_extent_key(&row).ok(), Some(place));
     }
+    let in_bucket = tables::abort_bucket(JobId(bucket), place.offset);
+    assert_eq!(tables::read_abort_bucket_key(&in_bucket).ok(), Some((JobId(bucket), place.offset)));
     let bytes = from.0;
     if let Ok((key, id)) = tables::read_upload_key(bytes) {
         // Table and bucket stand before what is read.
@@ -192,6 +234,40 @@ impl<'d> Draws<'d> {
 
     fn time(&mut self) -> Timestamp {
         Timestamp(self.u64())
+    }
+
+    fn bucket(&mut self) -> BucketName {
+        BucketName::parse(&format!("bucket-{}", self.u16())).expect("letters, a hyphen and digits")
+    }
+
+    fn state(&mut self) -> State {
+        match self.byte() % 5 {
+            0 => State::Previewed,
+            1 => State::Running,
+            2 => State::Done,
+            3 => State::Cancelled,
+            _ => State::Failed,
+        }
+    }
+
+    fn counts(&mut self) -> Counts {
+        Counts { uploads: self.u64(), parts: self.u64(), bytes: self.u64() }
+    }
+
+    /// An enabled rule and a disabled one, which nobody can shadow.
+    fn rules(&mut self) -> Rules {
+        let rule = |from: &mut Self, id: &str, status| Rule {
+            id: id.into(),
+            status,
+            prefix: from.text().into(),
+            abort_after: match from.byte() % 3 {
+                0 => AbortAfter::Days(from.u32()),
+                1 => AbortAfter::Hours(from.u32()),
+                _ => AbortAfter::IdleHours(from.u32()),
+            },
+        };
+        let rules = vec![rule(self, "first", Status::Enabled), rule(self, "second", Status::Disabled)];
+        Rules::new(rules).expect("one rule is enabled, and their ids differ")
     }
 
     fn maybe<T>(&mut self, draw: impl FnOnce(&mut Self) -> T) -> Option<T> {

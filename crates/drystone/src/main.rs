@@ -8,6 +8,7 @@ mod log;
 mod greeting;
 mod serve;
 mod housekeeping;
+mod abort_jobs;
 mod scrub;
 mod verify;
 mod signals;

@@ -25,6 +25,7 @@ use drystone_store::{OpenOptions, Opened};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
+use crate::abort_jobs;
 use crate::args::ServeArgs;
 use crate::config::{DataPlace, Settings};
 use crate::greeting::{self, Endpoint};
@@ -113,8 +114,9 @@ async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Re
         request_ids: RequestIds::new(&*entropy),
         metrics: Arc::clone(&metrics),
         domains: settings.domains,
+        administrator: AccountId::new(root.account.as_str()),
     }));
-    let admin = Arc::new(Admin::new(metrics, readiness(Arc::clone(&store))));
+    let admin = Arc::new(Admin::new(metrics, readiness(Arc::clone(&store))).with_api(s3.api()));
 
     let (asked, stopping) = watch::channel(());
     let until_stop = |mut stopping: watch::Receiver<()>| async move {
@@ -148,6 +150,7 @@ async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Re
             store.work(),
             housekeeping::run(Arc::clone(&store)),
             housekeeping::run_lifecycle(Arc::clone(&store), Arc::clone(&clock)),
+            abort_jobs::run(Arc::clone(&store), Arc::clone(&clock)),
             scrub::run(Arc::clone(&store), settings.scrub)
         );
     };

@@ -5,6 +5,7 @@
 //! golden files beside the tests hold one record of each version. A record that does not read back
 //! whole is [`MetaError::Corrupt`](crate::meta::door::MetaError::Corrupt), never guessed at.
 
+mod abort_job;
 mod bytes_of;
 mod lifecycle;
 mod object;
@@ -12,6 +13,7 @@ mod scrub;
 mod space;
 mod upload;
 
+pub use abort_job::{AbortBucketRecord, AbortJobRecord, AbortSelectionRecord};
 pub use bytes_of::{Reader, Record, Writer};
 pub use lifecycle::LifecycleRecord;
 pub use object::{BodyPlace, ManifestRecord, ObjectRecord, Place, Segment, SmallBodyRecord, StoredPart};

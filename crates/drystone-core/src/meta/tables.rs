@@ -7,6 +7,7 @@
 
 use std::ops::Bound;
 
+use crate::abort_jobs::job::JobId;
 use crate::data::door::ExtentId;
 use crate::meta::door::{MetaError, Tx, View};
 use crate::meta::records::{CountersRecord, Record, UsageRecord};
@@ -29,6 +30,12 @@ pub enum Table {
     Condemned = 0x12,
     /// bucket id → its lifecycle rules.
     Lifecycle = 0x13,
+    /// job number → how far the abort job is.
+    AbortJobs = 0x14,
+    /// job number → which uploads it aborts.
+    AbortSelections = 0x15,
+    /// job number, bucket number → what it does in the bucket.
+    AbortBuckets = 0x16,
     /// bucket id, key → current version. What ListObjects walks.
     Current = 0x20,
     /// manifest id → parts of a completed object.
@@ -119,6 +126,31 @@ pub fn condemned(bucket: u64) -> Vec<u8> {
 /// Key of a bucket's lifecycle rules.
 pub fn lifecycle(bucket: u64) -> Vec<u8> {
     KeyBuilder::new(Table::Lifecycle).number(bucket).0
+}
+
+/// Key of an abort job.
+pub fn abort_job(id: JobId) -> Vec<u8> {
+    KeyBuilder::new(Table::AbortJobs).number(id.0).0
+}
+
+/// Key of an abort job's selection.
+pub fn abort_selection(id: JobId) -> Vec<u8> {
+    KeyBuilder::new(Table::AbortSelections).number(id.0).0
+}
+
+/// Beginning of the keys of what an abort job does in its buckets.
+pub fn abort_buckets_of(id: JobId) -> Vec<u8> {
+    KeyBuilder::new(Table::AbortBuckets).number(id.0).0
+}
+
+/// Key of what an abort job does in a bucket.
+pub fn abort_bucket(id: JobId, bucket: u64) -> Vec<u8> {
+    KeyBuilder(abort_buckets_of(id)).number(bucket).0
+}
+
+/// Job and bucket number of a row of `abort buckets`.
+pub fn read_abort_bucket_key(key: &[u8]) -> Result<(JobId, u64), MetaError> {
+    read_two_numbers(key).map(|(job, bucket)| (JobId(job), bucket))
 }
 
 /// Key of the current version of `key`; with a prefix instead of a key, the beginning of keys.
@@ -225,15 +257,18 @@ pub fn reclaim(id: ExtentId) -> Vec<u8> {
 
 /// Place of a row of `extents` or `reclaim`.
 pub fn read_extent_key(key: &[u8]) -> Result<ExtentId, MetaError> {
+    read_two_numbers(key).map(|(volume, offset)| ExtentId { volume, offset })
+}
+
+fn read_two_numbers(key: &[u8]) -> Result<(u64, u64), MetaError> {
     let columns = || {
-        let (volume, offset) = key.get(1..)?.split_first_chunk::<8>()?;
-        let offset = offset.try_into().ok()?;
-        Some(ExtentId { volume: u64::from_be_bytes(*volume), offset: u64::from_be_bytes(offset) })
+        let (first, second) = key.get(1..)?.split_first_chunk::<8>()?;
+        Some((u64::from_be_bytes(*first), u64::from_be_bytes(second.try_into().ok()?)))
     };
     columns().ok_or_else(|| damaged(key))
 }
 
-/// Bucket id of a row whose key is table and number.
+/// Number of a row whose key is table and number.
 pub fn read_number_key(key: &[u8]) -> Result<u64, MetaError> {
     key.get(1..).and_then(|n| n.try_into().ok()).map(u64::from_be_bytes).ok_or_else(|| damaged(key))
 }

@@ -6,6 +6,7 @@
 //! owner, every counter is counted again (in `rows`). Damage is named in the report and does not end
 //! the walk. It changes nothing.
 
+mod abort_jobs;
 mod named;
 mod rows;
 
@@ -39,6 +40,8 @@ pub struct Report {
     pub uploads: u64,
     /// Their parts.
     pub parts: u64,
+    /// Abort jobs that are kept.
+    pub abort_jobs: u64,
     /// Bytes in volumes that published objects name, with checks and padding.
     pub live_bytes: u64,
     /// Bytes in volumes that only parts of uploads in progress name, with checks and padding.

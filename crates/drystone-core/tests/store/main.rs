@@ -43,4 +43,6 @@ mod scrub;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod abort_jobs;
+#[cfg(test)]
 mod verify;

@@ -1,6 +1,8 @@
 //! Verification: it says that all is well only when it is, row by row and byte by byte.
 
 use bytes::Bytes;
+use drystone_core::abort_jobs::job::JobId;
+use drystone_core::abort_jobs::selection::{Age, Selection};
 use drystone_core::data::door::{Extent, Freed};
 use drystone_core::lifecycle::rules::{AbortAfter, Rule, Rules, Status};
 use drystone_core::meta::door::Order;
@@ -39,6 +41,21 @@ fn quarry() -> World {
     };
     let rules = Rules::new(vec![rule]).unwrap();
     world.run(world.store.put_lifecycle(&owner(), &bucket(BUCKET), rules)).unwrap();
+    let every = Selection {
+        buckets: vec![bucket(BUCKET)],
+        prefix: "o".into(),
+        initiated_before: None,
+        idle_longer_than_s: None,
+        min_bytes: 0,
+        initiator: Some(owner().account),
+        age: Age::All,
+    };
+    // One that runs, in the middle of its bucket, and one that waits.
+    world.create_upload("old");
+    let job = world.run(world.store.preview_abort_job(&owner(), every.clone())).unwrap();
+    let none = Selection { prefix: "none".into(), ..every };
+    world.run(world.store.preview_abort_job(&owner(), none)).unwrap();
+    world.run(world.store.start_abort_job(&owner(), job.id)).unwrap();
     world.settle();
     world
 }
@@ -61,7 +78,8 @@ fn check_found(world: &World, what: &str) -> Report {
 fn a_sound_store_is_counted() {
     let world = quarry();
     let report = world.verify();
-    assert_eq!((report.buckets, report.objects, report.uploads, report.parts), (1, 6, 2, 4));
+    assert_eq!((report.buckets, report.objects, report.uploads, report.parts), (1, 6, 3, 4));
+    assert_eq!(report.abort_jobs, 2);
     assert_eq!(report.live_bytes, 100_000 + part_bytes(3).len() as u64 + 3);
     assert_eq!((report.in_progress_bytes, report.reclaimable_bytes, report.orphaned_bytes), (60_100, 0, 0));
     assert_eq!((report.small_bytes, report.problem_count), (100, 0));
@@ -115,6 +133,9 @@ fn no_row_can_come_from_nowhere_unnoticed() {
     let id = UploadId::from_bytes([9; UploadId::BYTES]);
     let strangers = [
         (tables::usage(99), of(Table::Usage).1.clone()),
+        (tables::abort_job(JobId(1)), of(Table::AbortJobs).1.clone()),
+        (tables::abort_selection(JobId(1)), of(Table::AbortSelections).1.clone()),
+        (tables::abort_bucket(JobId(1), 1), of(Table::AbortBuckets).1.clone()),
         (tables::lifecycle(99), of(Table::Lifecycle).1.clone()),
         (tables::manifest(99), of(Table::Manifests).1.clone()),
         (tables::small_body(99), of(Table::Bodies).1.clone()),

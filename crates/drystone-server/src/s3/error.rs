@@ -8,6 +8,7 @@
 //!
 //! Source: Amazon S3 API Reference, "Error responses"; recorded answers of AWS where it is silent.
 
+use std::any::Any;
 use std::borrow::Cow;
 
 use base64::Engine as _;
@@ -408,6 +409,15 @@ impl From<Error> for S3Error {
             failure @ (Error::Data(_) | Error::Meta(_)) => Self::internal(&failure),
         }
     }
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    panic
+        .downcast_ref::<&str>()
+        .copied()
+        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("?")
 }
 
 /// A body, part or object of `size` bytes where `max` are allowed.

@@ -8,9 +8,11 @@
 
 use std::borrow::Cow;
 
+use http::header::{HOST, HeaderMap};
 use http::request::Parts;
-use http::{Method, Uri};
+use http::{Method, Request, Uri};
 
+use crate::api::{self, Api};
 use crate::s3::error::{BAD_REQUEST, INVALID_URI, S3Error};
 use crate::s3::headers::filled;
 use crate::s3::operation::{self, Level, Operation, Source};
@@ -77,6 +79,16 @@ impl Addressing {
         let key = decode(key, Plus::IsPlus).ok_or_else(invalid)?;
         check_stays_inside(&key)?;
         Ok(Target { bucket: Some(bucket), key: Some(key).filter(|key| !key.is_empty()) })
+    }
+
+    /// Whether a request is for the API for administrators: by its path, where the path begins with a bucket,
+    /// because no bucket's name begins with a dot.
+    pub(crate) fn is_api<B>(&self, request: &Request<B>) -> bool {
+        if !Api::answers(request.uri().path(), api::S3_PREFIX) {
+            return false;
+        }
+        let host = host_of(request.uri(), request.headers());
+        host.and_then(|host| self.bucket_of(host)).is_none()
     }
 
     /// The bucket that `host` names, if it is a subdomain of ours.
@@ -166,8 +178,12 @@ impl Target<'_> {
 
 /// The host that the client asked for.
 pub(crate) fn host(head: &Parts) -> Option<&str> {
-    let header = head.headers.get(http::header::HOST).and_then(|host| host.to_str().ok());
-    head.uri.authority().map(http::uri::Authority::as_str).or(header)
+    host_of(&head.uri, &head.headers)
+}
+
+fn host_of<'r>(uri: &'r Uri, headers: &'r HeaderMap) -> Option<&'r str> {
+    let header = headers.get(HOST).and_then(|host| host.to_str().ok());
+    uri.authority().map(http::uri::Authority::as_str).or(header)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! metric; nothing is done for a request whose signature does not hold; a bug in a handler costs
 //! that request a 500 and nobody else anything; what failed inside is logged once and never shown.
 
-use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 use std::future::Future;
@@ -17,27 +16,27 @@ use drystone_core::names::AccountId;
 use drystone_core::store::Store;
 use drystone_core::world::Clock;
 use futures_util::FutureExt as _;
-use http::header::{HeaderName, HeaderValue, ORIGIN, SERVER};
+use http::header::{HeaderName, HeaderValue, ORIGIN};
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use http_body::Body as _;
 use tracing::{Instrument as _, Span, field};
 
+use crate::api::{self, Api};
+use crate::front::Front;
 use crate::listen::{Arriving, Peer, Transport};
-use crate::metrics::{Metrics, RequestRecord};
+use crate::metrics::Metrics;
 use crate::request_id::{RequestId, RequestIds};
 use crate::response_body::ResponseBody;
 use crate::s3::auth::{AuthError, Authenticator};
 use crate::s3::buckets::BUCKET_REGION;
 use crate::s3::call::{Answer, Call, Sent};
-use crate::s3::error::{ACCESS_DENIED, ACCESS_FORBIDDEN, Asked, BAD_REQUEST, S3Error};
+use crate::s3::error::{ACCESS_DENIED, ACCESS_FORBIDDEN, Asked, BAD_REQUEST, S3Error, panic_text};
 use crate::s3::headers::filled;
 use crate::s3::operation::{Operation, POST_OBJECT};
 use crate::s3::query::Query;
 use crate::s3::route::{Addressing, Route, Target, host};
 use crate::s3::{attributes, buckets, copy, delete, get, lifecycle, list, put, subresources, uploads};
 
-const SERVER_NAME: HeaderValue = HeaderValue::from_static("Drystone");
 /// The operation of a request that none could be found for.
 const UNKNOWN: &str = "Unknown";
 /// The operation of a browser's question whether it may ask.
@@ -57,16 +56,17 @@ pub struct S3Parts {
     pub metrics: Arc<Metrics>,
     /// Domains whose subdomains are buckets.
     pub domains: Vec<String>,
+    /// The account that may use the API for administrators.
+    pub administrator: AccountId,
 }
 
 /// The S3 wire: answers requests.
 pub struct S3 {
     store: Arc<Store>,
-    authenticator: Authenticator,
-    clock: Arc<dyn Clock>,
-    request_ids: RequestIds,
-    metrics: Arc<Metrics>,
+    authenticator: Arc<Authenticator>,
+    front: Arc<Front>,
     addressing: Addressing,
+    api: Arc<Api>,
 }
 
 impl fmt::Debug for S3 {
@@ -87,14 +87,16 @@ struct Seen {
 impl S3 {
     /// Puts the wire together.
     pub fn new(parts: S3Parts) -> Self {
-        Self {
-            store: parts.store,
-            authenticator: parts.authenticator,
-            clock: parts.clock,
-            request_ids: parts.request_ids,
-            metrics: parts.metrics,
-            addressing: Addressing::new(parts.domains),
-        }
+        let S3Parts { store, clock, request_ids, metrics, domains, administrator, .. } = parts;
+        let authenticator = Arc::new(parts.authenticator);
+        let front = Arc::new(Front { clock, request_ids, metrics });
+        let api = Api::new(Arc::clone(&store), Arc::clone(&authenticator), Arc::clone(&front), administrator);
+        Self { store, authenticator, front, addressing: Addressing::new(domains), api: Arc::new(api) }
+    }
+
+    /// The API for administrators, for the admin port.
+    pub fn api(&self) -> Arc<Api> {
+        Arc::clone(&self.api)
     }
 
     /// The handler for [`Listener::serve`](crate::listen::Listener::serve).
@@ -120,40 +122,24 @@ impl S3 {
         B: http_body::Body<Data = Bytes> + Unpin + Send + 'static,
         B::Error: StdError + Send + Sync + 'static,
     {
-        let started = self.clock.elapsed();
-        let id = self.request_ids.next();
-        let span = tracing::info_span!(
-            "request",
-            id = %id,
-            operation = field::Empty,
-            bucket = field::Empty,
-            key = field::Empty,
-        );
+        if self.addressing.is_api(&request) {
+            return self.api.answer(request, api::S3_PREFIX).await;
+        }
+        let begun = self.front.begin(&request);
+        let span = begun.span.clone();
         async {
             let (head, body) = request.into_parts();
             let method = head.method.clone();
-            let bytes_in = body.size_hint().exact().unwrap_or(0);
-            let mut seen =
-                Seen { request: id.number(), operation: UNKNOWN, resource: String::new(), has_bucket: false };
+            let request = begun.id.number();
+            let mut seen = Seen { request, operation: UNKNOWN, resource: String::new(), has_bucket: false };
             let handled =
                 AssertUnwindSafe(self.handle(head, body, transport, &mut seen)).catch_unwind().await;
             let answer = handled.unwrap_or_else(|panic| Err(S3Error::panicked(panic_text(&*panic))));
             let mut response = match answer {
                 Ok(response) => response,
-                Err(refusal) => self.refuse(refusal, &method, &seen, &id),
+                Err(refusal) => self.refuse(refusal, &method, &seen, &begun.id),
             };
-            id.stamp(response.headers_mut());
-            response.headers_mut().insert(SERVER, SERVER_NAME);
-            let elapsed = self.clock.elapsed().saturating_sub(started);
-            let status = response.status();
-            self.metrics.record(RequestRecord { operation: seen.operation, status, elapsed });
-            tracing::info!(
-                status = status.as_u16(),
-                bytes_in,
-                bytes_out = response.body().size_hint().exact(),
-                elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-                "request answered"
-            );
+            self.front.end(&begun, seen.operation, &mut response);
             response
         }
         .instrument(span)
@@ -226,7 +212,7 @@ impl S3 {
             return Err(S3Error::not_built(POST_OBJECT));
         }
 
-        let now = self.clock.now();
+        let now = self.front.clock.now();
         let signer = match self.authenticator.authenticate(&head, now) {
             Ok(signer) => signer,
             Err(refusal) => {
@@ -392,14 +378,6 @@ fn refuse_preflight(head: &Parts, target: &Target<'_>) -> S3Error {
             S3Error::new(&BAD_REQUEST).saying(format!("Invalid Access-Control-Request-Method: {other}"))
         }
     }
-}
-
-fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    panic
-        .downcast_ref::<&str>()
-        .copied()
-        .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("?")
 }
 
 #[cfg(test)]

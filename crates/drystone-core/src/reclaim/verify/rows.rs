@@ -26,6 +26,7 @@ impl Walk<'_> {
     pub(super) fn rows(&mut self) -> Result<(), Error> {
         let store = self.store;
         let view = &*store.meta.snapshot();
+        self.abort_jobs(view)?;
         self.counters(view)?;
         self.usages(view)?;
         self.lifecycles(view)?;
@@ -290,7 +291,7 @@ impl Walk<'_> {
 }
 
 /// Every row of `table`, in order.
-fn all(view: &dyn View, table: Table) -> impl Iterator<Item = crate::meta::door::Row> + '_ {
+pub(super) fn all(view: &dyn View, table: Table) -> impl Iterator<Item = crate::meta::door::Row> + '_ {
     let within = Within::prefix(tables::all(table));
     view.scan(within.range(), Order::Ascending)
 }

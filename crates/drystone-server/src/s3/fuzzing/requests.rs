@@ -15,7 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use drystone_core::data::memory::MemoryData;
 use drystone_core::meta::memory::MemoryMeta;
-use drystone_core::names::Timestamp;
+use drystone_core::names::{AccountId, Timestamp};
 use drystone_core::store::{Parts as StoreParts, Store};
 use drystone_core::world::{Clock, Entropy};
 use http::{HeaderValue, Method, Request, StatusCode};
@@ -97,6 +97,7 @@ async fn run(text: &str) {
         request_ids: RequestIds::new(&*entropy),
         metrics: Arc::clone(&METRICS),
         domains: vec!["s3.test".into()],
+        administrator: AccountId::new("owner"),
     });
     let mut known = Known::default();
     send(&s3, &mut known, "PUT /quarry").await;

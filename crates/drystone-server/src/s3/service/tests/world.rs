@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use drystone_core::data::memory::MemoryData;
 use drystone_core::meta::memory::MemoryMeta;
-use drystone_core::names::Timestamp;
+use drystone_core::names::{AccountId, Timestamp};
 use drystone_core::store::{Parts as StoreParts, Store};
 use drystone_core::world::{Clock, Entropy};
 use http::request::Parts;
@@ -106,6 +106,7 @@ impl World {
             request_ids: RequestIds::new(&*entropy),
             metrics: Arc::clone(&metrics),
             domains: vec!["s3.test".into()],
+            administrator: AccountId::new("owner"),
         });
         Self { s3, metrics, clock }
     }
