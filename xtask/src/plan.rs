@@ -106,6 +106,13 @@ const STAGES: &[Stage] = &[
         work: Work::Tests(|| blackbox::suite("clients")),
     },
     Stage {
+        name: "commands",
+        needs: &["packages", "build"],
+        fast: Speed::Full,
+        minutes: 20,
+        work: Work::Tests(|| blackbox::suite("commands")),
+    },
+    Stage {
         name: "build-planted",
         needs: &[],
         fast: Speed::Full,

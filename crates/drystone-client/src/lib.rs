@@ -27,6 +27,8 @@ pub mod connection;
 
 pub mod raw;
 
+pub mod server;
+
 pub mod output;
 
 pub mod table;

@@ -104,7 +104,16 @@ pub fn iso(time: Timestamp) -> String {
 /// The same in a field of a JSON object.
 pub mod json {
     use jiff::Timestamp;
-    use serde::Serializer;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    /// Reads a time.
+    ///
+    /// # Errors
+    /// When it is none.
+    pub fn read_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
 
     /// Writes a time.
     ///

@@ -52,6 +52,11 @@ impl Progress {
         self.0.set_position(count);
     }
 
+    /// How much is done by now.
+    pub fn position(&self) -> u64 {
+        self.0.position()
+    }
+
     /// There is so much in all.
     pub fn set_total(&self, count: u64) {
         self.0.set_length(count);

@@ -32,6 +32,16 @@ pub mod totals;
 
 pub mod ls;
 
+pub mod outcome;
+
+pub mod aborting;
+
+pub mod receipt;
+
+pub mod abort;
+
+mod bulk;
+
 /// Unfinished multipart uploads: see what they hold, abort them, finish them.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
@@ -46,11 +56,14 @@ pub struct UploadsArgs {
 pub enum UploadsVerb {
     /// List unfinished uploads with what they hold
     Ls(Box<ls::LsArgs>),
+    /// Abort unfinished uploads, by id or by age, and prove that they are gone
+    Abort(Box<abort::AbortArgs>),
 }
 
 /// Runs the command and returns its exit code.
 pub fn run(args: UploadsArgs) -> ExitCode {
     match args.verb {
         UploadsVerb::Ls(args) => command::run(ls::run(*args)),
+        UploadsVerb::Abort(args) => command::run(abort::run(*args)),
     }
 }

@@ -1,7 +1,7 @@
 //! `drystone uploads ls`: every unfinished upload, with what it holds.
 //!
-//! Rows come in the server's order, by key, and are printed as they come, so that a million uploads need no
-//! more memory than a thousand; only another order needs them all first.
+//! Rows come in the server's order, which S3 says is by key, and are printed as they come, so that a million
+//! uploads need no more memory than a thousand; only an order that is asked for needs them all first.
 
 use std::cmp::Reverse;
 
@@ -48,9 +48,9 @@ pub struct LsArgs {
     /// Only uploads that hold at least this much: 1GiB, 500MB
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub min_size: Option<u64>,
-    /// Order of the rows: largest first, oldest first, or by key
-    #[arg(long, value_name = "ORDER", default_value = "key")]
-    pub sort: Order,
+    /// Order of the rows: largest first, oldest first, or by key [default: the server's]
+    #[arg(long, value_name = "ORDER")]
+    pub sort: Option<Order>,
     /// How.
     #[command(flatten)]
     pub output: OutputArgs,
@@ -70,7 +70,8 @@ pub enum Order {
     Key,
 }
 
-const COLUMNS: &[Column] = &[
+/// The columns of a listing of uploads.
+pub const COLUMNS: &[Column] = &[
     ("KEY", Side::Left),
     ("UPLOAD ID", Side::Left),
     ("PARTS", Side::Right),
@@ -119,14 +120,14 @@ pub async fn run(args: LsArgs) -> Result<Ending, Failure> {
 struct Listing<'o> {
     output: &'o mut Output,
     table: Table,
-    order: Order,
+    order: Option<Order>,
     waiting: Vec<Upload>,
     totals: Totals,
     troubles: u64,
 }
 
 impl<'o> Listing<'o> {
-    fn new(output: &'o mut Output, order: Order) -> Self {
+    fn new(output: &'o mut Output, order: Option<Order>) -> Self {
         let (waiting, totals) = (Vec::new(), Totals::default());
         Self { output, table: Table::new(COLUMNS), order, waiting, totals, troubles: 0 }
     }
@@ -165,8 +166,8 @@ impl<'o> Listing<'o> {
         for upload in uploads {
             self.totals.add(&upload);
             match self.order {
-                Order::Key => self.print(&upload)?,
-                Order::Bytes | Order::Age => self.waiting.push(upload),
+                None => self.print(&upload)?,
+                Some(_) => self.waiting.push(upload),
             }
         }
         self.table.end(self.output)?;
@@ -184,10 +185,11 @@ impl<'o> Listing<'o> {
     fn finish(mut self, now: Timestamp) -> Result<Ending, Failure> {
         let mut waiting = std::mem::take(&mut self.waiting);
         match self.order {
-            Order::Bytes => waiting.sort_by_key(|upload| Reverse(upload.bytes())),
+            Some(Order::Bytes) => waiting.sort_by_key(|upload| Reverse(upload.bytes())),
             // An upload without a time is not known to be old.
-            Order::Age => waiting.sort_by_key(|upload| (upload.initiated.is_none(), upload.initiated)),
-            Order::Key => {}
+            Some(Order::Age) => waiting.sort_by_key(|upload| (upload.initiated.is_none(), upload.initiated)),
+            Some(Order::Key) => waiting.sort_by(|a, b| (&a.bucket, &a.key).cmp(&(&b.bucket, &b.key))),
+            None => {}
         }
         for upload in &waiting {
             self.print(upload)?;
