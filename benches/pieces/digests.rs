@@ -2,8 +2,10 @@
 
 use std::hint::black_box;
 
+use bytes::Bytes;
 use criterion::{Criterion, Throughput};
 use drystone_bench::payload::Payload;
+use drystone_core::checksum::md5::Md5;
 use drystone_core::checksum::{Algorithm, Digests, Hasher, PayloadSha256, crc64, crc64_combine};
 
 const MIB: u64 = 1 << 20;
@@ -34,6 +36,20 @@ pub(crate) fn bench(criterion: &mut Criterion) {
                 let mut digests = Digests::new(signed, checksum);
                 digests.update(black_box(bytes));
                 digests.finish()
+            });
+        });
+    }
+    group.finish();
+
+    let mut group = criterion.benchmark_group("MD5 of bodies side by side");
+    for count in [1, 2, 3, 4, 8] {
+        let bodies = vec![[Bytes::copy_from_slice(bytes)]; count as usize];
+        group.throughput(Throughput::Bytes(count * MIB));
+        group.bench_function(format!("{count} of 1 MiB"), |bencher| {
+            bencher.iter(|| {
+                let mut digests = vec![Md5::default(); bodies.len()];
+                Md5::update_together(digests.iter_mut().zip(bodies.iter().map(<[Bytes; 1]>::as_slice)));
+                digests
             });
         });
     }

@@ -7,11 +7,14 @@
 //! Source: Amazon S3 User Guide, "Checking object integrity in Amazon S3".
 
 mod combine;
+pub mod md5;
 
+use bytes::Bytes;
 use crc_fast::CrcAlgorithm;
-use md5::Digest as _;
+use sha2::Digest as _;
 
 use self::combine::{CRC32, CRC32C, CRC64NVME, Combiner};
+use self::md5::Md5;
 
 /// The algorithms of `x-amz-checksum-*`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -253,7 +256,7 @@ impl std::fmt::Debug for Hasher {
 /// Everything that must be known of a body's bytes besides its CRC64NVME.
 #[derive(Debug)]
 pub struct Digests {
-    md5: md5::Md5,
+    md5: Md5,
     sha256: Option<Hasher>,
     checksum: Option<Hasher>,
 }
@@ -273,7 +276,7 @@ impl Digests {
     /// Starts the digests: MD5 always, SHA-256 when the request signed its payload, and `checksum`.
     pub fn new(payload: Option<PayloadSha256>, checksum: Option<Algorithm>) -> Self {
         Self {
-            md5: md5::Md5::new(),
+            md5: Md5::default(),
             sha256: payload.map(|_| Hasher::new(Algorithm::Sha256)),
             // The data door gives the CRC64NVME; and one SHA-256 serves both purposes.
             checksum: checksum
@@ -285,6 +288,19 @@ impl Digests {
     /// Takes in `bytes`.
     pub fn update(&mut self, bytes: &[u8]) {
         self.md5.update(bytes);
+        self.update_others(bytes);
+    }
+
+    /// Takes in the pieces of several bodies, which costs less than one body after the other.
+    pub fn update_together<'p>(bodies: impl IntoIterator<Item = (&'p mut Self, &'p [Bytes])>) {
+        Md5::update_together(bodies.into_iter().map(|(digests, pieces)| {
+            pieces.iter().for_each(|piece| digests.update_others(piece));
+            (&mut digests.md5, pieces)
+        }));
+    }
+
+    /// Everything but MD5.
+    fn update_others(&mut self, bytes: &[u8]) {
         if let Some(hasher) = &mut self.sha256 {
             hasher.update(bytes);
         }
@@ -297,7 +313,7 @@ impl Digests {
     pub fn finish(self) -> DigestValues {
         let sha256 = self.sha256.map(Hasher::finish);
         DigestValues {
-            md5: self.md5.finalize().into(),
+            md5: self.md5.finish(),
             sha256: sha256.map(|sum| sum.bytes),
             checksum: self.checksum.map(Hasher::finish).or(sha256),
         }

@@ -2,7 +2,7 @@
 //!
 //! On Drystone one call is enough, and it is guarded by the upload's time of initiation. On other servers a part
 //! that arrives while the abort runs may stay, as S3's own documentation says, so the abort is repeated until
-//! ListParts shows nothing, [`ROUNDS_MAX`] times at most.
+//! ListParts shows nothing, a bounded number of times.
 
 use std::time::Duration;
 

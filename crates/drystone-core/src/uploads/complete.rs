@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::access::Caller;
 use crate::audit::{Deed, Event};
+use crate::checksum::md5::Md5;
 use crate::checksum::{Algorithm, Checksum, ChecksumType, Hasher, crc64_combine};
 use crate::error::Error;
 use crate::meta::door::{MetaError, Order, Tx, View};
@@ -370,9 +371,9 @@ fn object_checksum(
 }
 
 fn md5_of_md5s(listed: &[(PartNumber, &PartRecord)]) -> [u8; 16] {
-    let mut md5 = md5::Md5::default();
-    listed.iter().for_each(|(_, part)| md5::Digest::update(&mut md5, part.md5));
-    md5::Digest::finalize(md5).into()
+    let mut md5 = Md5::default();
+    listed.iter().for_each(|(_, part)| md5.update(&part.md5));
+    md5.finish()
 }
 
 fn sha256_of(parts: &[ListedPart]) -> [u8; 32] {

@@ -17,6 +17,7 @@ use crate::data::allocate::{Allocation, Place, SMALL_BYTES_MAX};
 use crate::data::buffers::Buffers;
 use crate::data::catalogue::{Catalogue, numbers_in};
 use crate::data::extent;
+use crate::data::hashing::Hashing;
 use crate::data::numbers::Numbers;
 use crate::data::pool::Pool;
 use crate::data::reader::{BATCH_BYTES_MAX, Reader};
@@ -39,6 +40,7 @@ pub(crate) struct Volumes {
     pub(super) reclaim: Reclaim,
     pub(super) pool: Arc<Pool>,
     pub(super) syncs: Arc<Pool>,
+    pub(super) hashing: Arc<Hashing>,
     pub(super) buffers: Arc<Buffers>,
     /// The directory is ours until the last user of the volumes is gone.
     _held: Held,
@@ -86,13 +88,15 @@ impl Volumes {
         let catalogue = Arc::new(Catalogue::new(folder.to_owned(), found));
         catalogue.remove_blockless();
         let reclaim = Reclaim { catalogue: Arc::clone(&catalogue), ledger: Arc::new(AtomicU64::new(0)) };
+        let pool = Arc::new(start("drystone-data", DATA_THREADS)?);
         Ok(Arc::new(Self {
             catalogue,
             allocation: Mutex::new(Allocation::new(numbers)),
             room,
             entropy,
             reclaim,
-            pool: Arc::new(start("drystone-data", DATA_THREADS)?),
+            hashing: Hashing::new(Arc::clone(&pool)),
+            pool,
             syncs: Arc::new(start("drystone-sync", SYNC_THREADS)?),
             buffers: Buffers::new(BATCH_BYTES_MAX),
             _held: held,

@@ -14,9 +14,9 @@ use crate::data::extent::{self, FRAME_BYTES};
 use crate::data::volume::{Volume, retry};
 use crate::data::volumes::Volumes;
 
-/// Writes up to this size happen on the caller's thread: hashing and copying them takes about as
-/// long as two thread switches.
-const INLINE_BYTES_MAX: usize = 128 * 1024;
+/// Writes up to this size happen on the caller's thread: hashing them side by side with others' would save
+/// less than two thread switches cost (docs/design/0010).
+const INLINE_BYTES_MAX: usize = 32 * 1024;
 /// A long stream asks for a sync after so many bytes and does not wait for it: so its last one is
 /// short, and its dirty pages do not fill the memory.
 const SYNC_AHEAD_BYTES: u64 = 32 * 1024 * 1024;
@@ -71,7 +71,7 @@ impl Writer {
         Self { door, volume, extent, ledger, at, written: 0, frame, crc64: 0, unsynced: 0, finished: false }
     }
 
-    fn append(&mut self, pieces: &[Bytes], digests: &mut Digests) -> Result<(), DataError> {
+    fn append(&mut self, pieces: &[Bytes]) -> Result<(), DataError> {
         if let Some(error) = self.volume.poisoned() {
             return Err(error);
         }
@@ -86,7 +86,6 @@ impl Writer {
             while !rest.is_empty() {
                 let room = (FRAME_BYTES - self.frame.filled) as usize;
                 let (now, later) = rest.split_at(room.min(rest.len()));
-                digests.update(now);
                 self.frame.crc.update(now);
                 self.frame.filled += now.len() as u64;
                 self.written += now.len() as u64;
@@ -144,26 +143,28 @@ impl Writer {
         error
     }
 
-    fn write_now(mut self: Box<Self>, pieces: &[Bytes], mut digests: Digests) -> WriteOutcome {
-        self.append(pieces, &mut digests)?;
+    fn write_hashed(mut self: Box<Self>, pieces: &[Bytes], digests: Digests) -> WriteOutcome {
+        self.append(pieces)?;
         Ok((self, digests))
     }
 }
 
 impl ExtentWriter for Writer {
-    fn write(self: Box<Self>, pieces: Vec<Bytes>, digests: Digests) -> BoxFuture<'static, WriteOutcome> {
+    fn write(self: Box<Self>, pieces: Vec<Bytes>, mut digests: Digests) -> BoxFuture<'static, WriteOutcome> {
         let more: usize = pieces.iter().map(Bytes::len).sum();
         assert!(
             self.written + more as u64 <= self.extent.len,
             "no more bytes are written than were reserved"
         );
         if more <= INLINE_BYTES_MAX {
-            return Box::pin(std::future::ready(self.write_now(&pieces, digests)));
+            pieces.iter().for_each(|piece| digests.update(piece));
+            return Box::pin(std::future::ready(self.write_hashed(&pieces, digests)));
         }
         let (volume, door) = (self.extent.id.volume, Arc::clone(&self.door));
         Box::pin(async move {
             let gone = |_| DataError::Io { volume, action: "writing", why: "its thread ended".into() };
-            door.pool.ask(move || self.write_now(&pieces, digests)).await.map_err(gone)?
+            let write = move |pieces: &[Bytes], digests| self.write_hashed(pieces, digests);
+            door.hashing.ask(pieces, digests, write).await.map_err(gone)?
         })
     }
 

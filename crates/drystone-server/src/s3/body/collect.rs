@@ -11,9 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use drystone_core::body::{Body, BodyError};
+use drystone_core::checksum::md5::Md5;
 use drystone_core::checksum::{Checksum, Hasher, PayloadSha256};
 use http::StatusCode;
-use md5::Md5;
 use sha2::{Digest, Sha256};
 
 use super::{RequestBody, failure};
@@ -144,7 +144,7 @@ fn verify_sha256(expected: Option<PayloadSha256>, bytes: &[u8]) -> Result<(), Co
 
 fn verify_md5(expected: Option<[u8; 16]>, bytes: &[u8]) -> Result<(), CollectError> {
     let Some(expected) = expected else { return Ok(()) };
-    let computed: [u8; 16] = Md5::digest(bytes).into();
+    let computed = Md5::of(bytes);
     if computed == expected {
         return Ok(());
     }
