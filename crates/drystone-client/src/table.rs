@@ -1,6 +1,6 @@
 //! Rows of cells, aligned for people and separated by tabs for pipes.
 //!
-//! A listing can have a million rows, so a table never holds more than [`ROWS_MAX`] of them: each such piece is
+//! A listing can have a million rows, so a table never holds more than a bounded number of them: each such piece is
 //! aligned by its own widest cells and those before it, then printed.
 
 use std::io;
