@@ -25,6 +25,8 @@ pub mod failure;
 
 pub mod connection;
 
+pub mod xml;
+
 pub mod raw;
 
 pub mod server;

@@ -18,6 +18,7 @@ use bytes::Bytes;
 use http::Uri;
 
 use crate::failure::Failure;
+use crate::xml::parse;
 
 /// An answer as it came.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,15 @@ impl RawAnswer {
     /// Whether the server says that it is Drystone.
     pub fn is_from_drystone(&self) -> bool {
         self.header("server") == Some("Drystone")
+    }
+
+    /// The server's refusal of what was being done, in its own words.
+    pub fn refusal(&self, doing: String) -> Failure {
+        let error = parse(&self.body);
+        let text = |name: &str| error.as_ref().and_then(|error| error.text_of(name)).map(str::to_owned);
+        let code = text("Code").unwrap_or_else(|| format!("HTTP {}", self.status));
+        let message = text("Message").unwrap_or_else(|| "the server gave no reason".to_owned());
+        Failure::Refused { doing, status: self.status, code, message }
     }
 
     /// Whether the request was accepted.

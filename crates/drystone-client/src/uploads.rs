@@ -42,6 +42,10 @@ pub mod abort;
 
 mod bulk;
 
+pub mod lifecycle;
+
+pub mod rule;
+
 /// Unfinished multipart uploads: see what they hold, abort them, finish them.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
@@ -58,6 +62,8 @@ pub enum UploadsVerb {
     Ls(Box<ls::LsArgs>),
     /// Abort unfinished uploads, by id or by age, and prove that they are gone
     Abort(Box<abort::AbortArgs>),
+    /// Show, set, preview or remove the lifecycle rule that aborts unfinished uploads by itself
+    Rule(Box<rule::RuleArgs>),
 }
 
 /// Runs the command and returns its exit code.
@@ -65,5 +71,6 @@ pub fn run(args: UploadsArgs) -> ExitCode {
     match args.verb {
         UploadsVerb::Ls(args) => command::run(ls::run(*args)),
         UploadsVerb::Abort(args) => command::run(abort::run(*args)),
+        UploadsVerb::Rule(args) => command::run(rule::run(*args)),
     }
 }

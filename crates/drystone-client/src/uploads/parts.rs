@@ -6,19 +6,15 @@
 use aws_sdk_s3::Client;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822;
-use quick_xml::Reader;
-use quick_xml::events::Event;
 
 use crate::failure::Failure;
 use crate::raw::{RawAnswer, Seen};
 use crate::uploads::upload::{Fate, Upload};
+use crate::xml::{Element, parse};
 
 /// Pages of one upload's parts: 10,000 parts on pages of 1,000, and ten times as many for servers with small
 /// pages.
 const PAGES_MAX: usize = 100;
-
-/// How deep elements nest in the answer.
-const DEPTH_MAX: usize = 16;
 
 /// One part.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -120,59 +116,28 @@ struct Page {
 
 /// Reads one page; `None` when it is none.
 fn read(body: &[u8]) -> Option<Page> {
-    let mut reader = Reader::from_reader(body);
-    let (mut page, mut part) = (Page::default(), Part::default());
-    let (mut is_truncated, mut marker) = (false, None);
-    let (mut depth, mut text) = (0_usize, String::new());
-    // Each step consumes bytes of the body, so its length bounds the loop.
-    loop {
-        match reader.read_event().ok()? {
-            Event::Start(start) => {
-                depth += 1;
-                if depth > DEPTH_MAX {
-                    return None;
-                }
-                text.clear();
-                if depth == 2 && start.local_name().as_ref() == b"Part" {
-                    part = Part::default();
-                }
-            }
-            Event::Text(more) => text.push_str(&more.xml10_content().ok()?),
-            Event::GeneralRef(name) => {
-                let known = std::str::from_utf8(&name).ok().and_then(quick_xml::escape::resolve_xml_entity);
-                match name.resolve_char_ref() {
-                    Ok(Some(c)) => text.push(c),
-                    _ => text.push_str(known?),
-                }
-            }
-            Event::End(end) => {
-                let local = end.local_name();
-                let name = std::str::from_utf8(local.as_ref()).ok()?;
-                let value = std::mem::take(&mut text);
-                match (depth, name) {
-                    (2, "Part") => page.parts.push(std::mem::take(&mut part)),
-                    (2, "IsTruncated") => is_truncated = value.trim() == "true",
-                    (2, "NextPartNumberMarker") => marker = value.trim().parse().ok(),
-                    (2, "ChecksumAlgorithm") => page.algorithm = Some(value).filter(|name| !name.is_empty()),
-                    (3, "PartNumber") => part.number = value.trim().parse().ok()?,
-                    (3, "Size") => part.size = value.trim().parse().ok()?,
-                    (3, "ETag") => part.etag = value,
-                    (3, "LastModified") => part.last_modified = value.trim().parse().ok(),
-                    (3, _) => {
-                        if let Some(algorithm) = name.strip_prefix("Checksum") {
-                            part.checksums.push((algorithm.to_owned(), value));
-                        }
-                    }
-                    _ => {}
-                }
-                depth = depth.checked_sub(1)?;
-            }
-            Event::Eof => break,
-            _ => {}
-        }
-    }
-    page.next = Some(marker.unwrap_or(0)).filter(|_| is_truncated);
-    (depth == 0).then_some(page)
+    let root = parse(body)?;
+    let parts = root.all("Part").map(part).collect::<Option<Vec<Part>>>()?;
+    let is_truncated = root.text_of("IsTruncated").is_some_and(|text| text.trim() == "true");
+    let marker = root.text_of("NextPartNumberMarker").and_then(|text| text.trim().parse().ok());
+    let algorithm = root.text_of("ChecksumAlgorithm").filter(|name| !name.is_empty());
+    let next = Some(marker.unwrap_or(0)).filter(|_| is_truncated);
+    Some(Page { parts, algorithm: algorithm.map(str::to_owned), next })
+}
+
+fn part(element: &Element) -> Option<Part> {
+    let checksums = element.children.iter().filter_map(|child| {
+        // The type stands beside the checksums, under a name that looks like one.
+        let algorithm = child.name.strip_prefix("Checksum").filter(|name| *name != "Type")?;
+        Some((algorithm.to_owned(), child.text.clone()))
+    });
+    Some(Part {
+        number: element.text_of("PartNumber")?.trim().parse().ok()?,
+        size: element.text_of("Size")?.trim().parse().ok()?,
+        etag: element.text_of("ETag").unwrap_or_default().to_owned(),
+        last_modified: element.text_of("LastModified").and_then(|text| text.trim().parse().ok()),
+        checksums: checksums.collect(),
+    })
 }
 
 #[cfg(test)]
