@@ -116,7 +116,10 @@ def test_a_job_aborts_gives_the_bytes_back_and_leaves_a_receipt(server, s3, buck
     late = create(s3, bucket, "late")
     receipt = api.finish(job)
     freed = {"uploads": 1, "parts": 1, "bytes": 2 * MIB}
-    assert sorted(receipt["buckets"], key=lambda line: line["bucket"]) == [{"bucket": bucket} | freed, {"bucket": "other"} | freed]
+    assert sorted(receipt["buckets"], key=lambda line: line["bucket"]) == [
+        {"bucket": bucket} | freed,
+        {"bucket": "other"} | freed,
+    ]
     ended = receipt["job"]
     assert (ended["state"], ended["aborted"], ended["failed"]) == ("done", ended["planned"], 0)
     assert ended["aborted"] == {"uploads": 2, "parts": 2, "bytes": 4 * MIB}
@@ -271,7 +274,9 @@ def test_a_job_goes_on_after_kill_9_and_counts_everything_once(server, s3, bucke
     assert (receipt["job"]["state"], receipt["job"]["aborted"]) == ("done", receipt["job"]["planned"])
     assert receipt["buckets"] == [{"bucket": bucket, "uploads": 3_001, "parts": 1, "bytes": MIB}]
     assert uploads(s3, bucket) == []
-    after = int(next(line for line in server.admin("/metrics")[1].splitlines() if 'aborted_total{cause="bulk"}' in line).split()[1])
+    after = int(
+        next(line for line in server.admin("/metrics")[1].splitlines() if 'aborted_total{cause="bulk"}' in line).split()[1]
+    )
     assert 0 < after < 3_001, "the first process did some, and the second the rest"
 
 

@@ -25,9 +25,8 @@ class Worker:
     # Objects and uploads as `Client.look` shows them, and as they will be after the request in flight.
     now: dict = field(default_factory=dict)
     then: dict = field(default_factory=dict)
-    # Upload ids and part bodies by (key, number): what the view does not show.
+    # Upload ids by key: what the view does not show.
     ids: dict = field(default_factory=dict)
-    bodies: dict = field(default_factory=dict)
     answered: int = 0
     # Errors that the server answered with.
     refused: list = field(default_factory=list)
@@ -92,7 +91,6 @@ class Worker:
         number, body = self.chance.randrange(1, PARTS + 1), self.body()
         parts = dict(self.now["upload", key]) | {number: digest(body)}
         view = self.after() | {("upload", key): tuple(sorted(parts.items()))}
-        self.bodies[digest(body)] = body
         return lambda: client.part("bucket", key, self.ids[key], number, body), view, ignore
 
     def end(self, client, key):

@@ -38,40 +38,56 @@ def test_what_was_answered_survives_every_cut(kind, seed, disk, tally):
     place = disk(kind).make().mount()
     workers = [Worker(f"client-{number}", random.Random(chance.random())) for number in range(CLIENTS)]
     server = Server(place.folder, data=place.path / "data").start()
-    with connected(server) as client:
-        client.create_bucket("bucket")
-    slowest = 0
-    for number in range(ROUNDS):
-        how = chance.choice([CUT, CUT_AFTER_JOURNAL, CUT_AFTER_SOME_SYNCS])
-        threads = [threading.Thread(target=worker.work, args=(server, REQUESTS_MAX)) for worker in workers]
-        for thread in threads:
-            thread.start()
-        # Not a wait for anything: the moment of the cut is what the seed chooses.
-        threading.Event().wait(chance.uniform(*LOAD_SECONDS))
-        stop_still(server.process.pid)
-        crash(place, server, how, chance)
-        for thread in threads:
-            thread.join()
-        begun = time.monotonic()
-        server.start()
-        ready = time.monotonic() - begun
-        assert ready <= READY_SECONDS, f"round {number}, {how}: ready after {ready:.1f} s"
-        slowest = max(slowest, ready)
+    try:
         with connected(server) as client:
-            views = look(client, workers)
-        wrong = "".join(worker.settle(views[worker.name]) for worker in workers)
-        wrong += "".join(str(refusal) for worker in workers for refusal in worker.refused)
-        assert not wrong, f"round {number}, {how}: {wrong}"
-        report = server.finish()
-        owned = report["live_bytes"] + report["in_progress_bytes"] + report["reclaimable_bytes"]
-        taken, volumes = volume_bytes(server.data), sum(1 for _ in (server.data / "volumes").iterdir())
-        assert owned <= taken <= owned + volumes * TREE_BYTES, f"round {number}, {how}: {taken} bytes are taken, {report}"
-        tally.add("power cuts under load", f"{kind} {seed} {number} {how}")
-        server.start()
-    answered = sum(worker.answered for worker in workers)
-    print(f"{ROUNDS} power cuts on {kind}: {answered} requests answered, slowest restart {slowest:.2f} s")
-    assert answered > 20 * ROUNDS, "there was hardly any load"
+            client.create_bucket("bucket")
+        slowest = 0
+        for number in range(ROUNDS):
+            how = chance.choice([CUT, CUT_AFTER_JOURNAL, CUT_AFTER_SOME_SYNCS])
+            load_and_cut(place, server, workers, how, chance)
+            begun = time.monotonic()
+            server.start()
+            ready = time.monotonic() - begun
+            assert ready <= READY_SECONDS, f"round {number}, {how}: ready after {ready:.1f} s\n{server.log_text()[-2000:]}"
+            slowest = max(slowest, ready)
+            if wrong := complaint(server, workers):
+                pytest.fail(f"round {number}, {how}: {wrong}")
+            tally.add("power cuts under load", f"{kind} {seed} {number} {how}")
+            server.start()
+        answered = sum(worker.answered for worker in workers)
+        print(f"{ROUNDS} power cuts on {kind}: {answered} requests answered, slowest restart {slowest:.2f} s")
+        assert answered > 20 * ROUNDS, "there was hardly any load"
+        with connected(server) as client:
+            client.empty()
+        server.finish()
+        assert volume_bytes(server.data) == 0
+    finally:
+        if server.is_running:
+            server.kill()
+
+
+def load_and_cut(place, server, workers, how, chance):
+    """Everybody works until the power goes, and it comes back."""
+    threads = [threading.Thread(target=worker.work, args=(server, REQUESTS_MAX)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    # Not a wait for anything: the moment of the cut is what the seed chooses.
+    threading.Event().wait(chance.uniform(*LOAD_SECONDS))
+    stop_still(server.process.pid)
+    crash(place, server, how, chance)
+    for thread in threads:
+        thread.join()
+
+
+def complaint(server, workers):
+    """What is wrong with what a restarted server shows and with its bytes; it is stopped."""
     with connected(server) as client:
-        client.empty()
-    server.finish()
-    assert volume_bytes(server.data) == 0
+        views = look(client, workers)
+    wrong = "".join(worker.settle(views[worker.name]) for worker in workers)
+    wrong += "".join(str(refusal) for worker in workers for refusal in worker.refused)
+    if wrong:
+        return wrong
+    report = server.finish()
+    owned = report["live_bytes"] + report["in_progress_bytes"] + report["reclaimable_bytes"]
+    taken, volumes = volume_bytes(server.data), sum(1 for _ in (server.data / "volumes").iterdir())
+    return "" if owned <= taken <= owned + volumes * TREE_BYTES else f"{taken} bytes are taken, {report}"
