@@ -46,6 +46,12 @@ pub mod lifecycle;
 
 pub mod rule;
 
+pub mod digest;
+
+pub mod layout;
+
+pub mod resume;
+
 /// Unfinished multipart uploads: see what they hold, abort them, finish them.
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true)]
@@ -62,6 +68,8 @@ pub enum UploadsVerb {
     Ls(Box<ls::LsArgs>),
     /// Abort unfinished uploads, by id or by age, and prove that they are gone
     Abort(Box<abort::AbortArgs>),
+    /// Finish an upload that broke off, sending only what is missing
+    Resume(Box<resume::ResumeArgs>),
     /// Show, set, preview or remove the lifecycle rule that aborts unfinished uploads by itself
     Rule(Box<rule::RuleArgs>),
 }
@@ -71,6 +79,7 @@ pub fn run(args: UploadsArgs) -> ExitCode {
     match args.verb {
         UploadsVerb::Ls(args) => command::run(ls::run(*args)),
         UploadsVerb::Abort(args) => command::run(abort::run(*args)),
+        UploadsVerb::Resume(args) => command::run(resume::run(*args)),
         UploadsVerb::Rule(args) => command::run(rule::run(*args)),
     }
 }

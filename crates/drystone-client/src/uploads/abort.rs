@@ -39,12 +39,13 @@ use crate::uploads::walk::Walk;
 /// Settings of `uploads abort`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Without --id a cut-off has to be named, or --all to mean that there is none. Cut-offs narrow each other.
-Nothing is aborted before the plan was shown and agreed to; where nobody can be asked, --yes agrees.
+Without --id a cut-off has to be named, or --all to mean that there is none. Cut-offs narrow each
+other. Nothing is aborted before the plan was shown and agreed to; where nobody can be asked, --yes
+agrees. On Drystone many uploads are aborted by one job of the server.
 An upload that the server no longer has counts as gone.
 
-Exit code: 0 all gone, 3 some failed, 4 nothing matched, 2 the command makes no sense, 1 it could not be done,
-130 stopped by Ctrl-C.
+Exit code: 0 all gone, 3 some failed, 4 nothing matched, 2 the command makes no sense,
+1 it could not be done, 130 stopped by Ctrl-C.
 
 Examples:
   drystone uploads abort photos --older-than 7d --dry-run

@@ -29,10 +29,12 @@ use crate::uploads::walk::Walk;
 /// Settings of `uploads ls`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Cut-offs narrow each other. Sizes come from the listing where the server is Drystone, and from one more request
-for each upload elsewhere. The rule that will abort an upload is shown where the server tells.
+Cut-offs narrow each other. Sizes come from the listing where the server is Drystone, and from one
+more request for each upload elsewhere. The rule that will abort an upload is shown where the server
+tells.
 
-Exit code: 0 listed, 1 it could not be listed, 3 some buckets or sizes could not, 2 the command makes no sense.
+Exit code: 0 listed, 1 it could not be listed, 3 some buckets or sizes could not, 2 the command
+makes no sense.
 
 Examples:
   drystone uploads ls

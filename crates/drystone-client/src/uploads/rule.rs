@@ -91,8 +91,8 @@ impl WhenArgs {
 /// Settings of `rule set`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A rule of the same id, or the bucket's rule that aborts uploads of the same prefix, is changed; otherwise one is
-added. Nothing else of the bucket's configuration changes.
+A rule of the same id, or the bucket's rule that aborts uploads of the same prefix, is changed;
+otherwise one is added. Nothing else of the bucket's configuration changes.
 
 Examples:
   drystone uploads rule set photos --after 7d
