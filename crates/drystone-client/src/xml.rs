@@ -1,7 +1,7 @@
 //! Reads the XML that servers answer with, as elements with their text and their place in the document.
 //!
 //! The SDK's types leave out what they do not know, and a bucket's rules have to go back as they came. Promises:
-//! nothing is expanded but XML's five references and numbered ones, nothing nests deeper than [`DEPTH_MAX`], and
+//! nothing is expanded but XML's five references and numbered ones, nothing nests deeper than `DEPTH_MAX`, and
 //! what is not well-formed is `None`, never a guess.
 
 use std::ops::Range;
