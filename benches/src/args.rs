@@ -33,6 +33,9 @@ pub struct Args {
     /// Only 64 uploads of 1 GiB at once: fails when the server holds more than --memory-mib-max
     #[arg(long, conflicts_with_all = ["only", "skip"])]
     pub memory: bool,
+    /// How many uploads --only abort-job makes before it aborts them
+    #[arg(long, value_name = "COUNT")]
+    pub abort_uploads: Option<u64>,
     /// Size of the objects of put4k, get4k, head4k and delete4k, in bytes
     #[arg(long, value_name = "BYTES")]
     pub small_bytes: Option<u64>,

@@ -217,6 +217,16 @@ impl<'t> Client<'t> {
         if completed { Ok(()) } else { Err(request.wrong(shown(&answer))) }
     }
 
+    /// A request of the API for administrators, by its whole path; the text of the answer.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn api(&mut self, method: &'static str, path: &str, body: &str) -> Result<String, Failure> {
+        let request = Request { root: Some(path), ..Request::new(method, "", &[]) };
+        let answer = self.wire.succeed(&request, &mut Body::Bytes(body.as_bytes()), Sink::Keep).await?;
+        Ok(answer.text().into_owned())
+    }
+
     /// AbortMultipartUpload.
     ///
     /// # Errors
@@ -231,13 +241,15 @@ impl<'t> Client<'t> {
 /// A request without its body.
 struct Request<'a> {
     method: &'static str,
+    /// The path, where it names no bucket.
+    root: Option<&'a str>,
     key: &'a str,
     query: &'a [(&'a str, &'a str)],
 }
 
 impl<'a> Request<'a> {
     fn new(method: &'static str, key: &'a str, query: &'a [(&'a str, &'a str)]) -> Self {
-        Self { method, key, query }
+        Self { method, root: None, key, query }
     }
 
     fn wrong(&self, why: impl Into<String>) -> Failure {
@@ -247,7 +259,7 @@ impl<'a> Request<'a> {
 
 impl std::fmt::Display for Request<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} {}", self.method, self.key)?;
+        write!(f, "{} {}", self.method, self.root.unwrap_or(self.key))?;
         let mut separator = '?';
         for (name, _) in self.query {
             write!(f, "{separator}{name}")?;
@@ -333,7 +345,11 @@ impl<'t> Wire<'t> {
             text.clear();
         }
         let separator = if request.key.is_empty() { "" } else { "/" };
-        write!(path, "/{}{separator}{}", target.bucket, request.key).expect("a String takes every write");
+        match request.root {
+            Some(root) => path.push_str(root),
+            None => write!(path, "/{}{separator}{}", target.bucket, request.key)
+                .expect("a String takes every write"),
+        }
         for (name, value) in request.query {
             let separator = if query.is_empty() { "" } else { "&" };
             query.push_str(separator);

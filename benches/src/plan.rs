@@ -9,7 +9,7 @@ use crate::args::{Args, ProfileName};
 use crate::endpoint::Endpoint;
 use crate::measurement::Workload;
 use crate::profile::{MIB, Profile};
-use crate::scenario::{MEMORY, Scenario};
+use crate::scenario::{ABORT_JOB, MEMORY, Scenario};
 use crate::sign::Credentials;
 use crate::stage::Wanted;
 use crate::target::{Defaults, Target, parse_pids};
@@ -141,6 +141,10 @@ fn profile(args: &Args) -> Result<Profile> {
         ensure!((1..=1024).contains(&uploads), "--memory-uploads must be 1 to 1024");
         profile.memory_uploads = uploads;
     }
+    if let Some(uploads) = args.abort_uploads {
+        ensure!((1..=100_000_000).contains(&uploads), "--abort-uploads must be 1 to 100000000");
+        profile.abort_uploads = uploads;
+    }
     if let Some(mib) = args.memory_upload_mib {
         ensure!(
             (1..=5 * 1024).contains(&mib),
@@ -164,8 +168,8 @@ fn wanted(args: &Args) -> Result<Wanted> {
     if args.memory {
         wanted.only = vec![MEMORY.name.to_owned()];
     } else if args.only.is_empty() && !args.smoke {
-        // It writes many times what all others write together.
-        wanted.skip.push(MEMORY.name.to_owned());
+        // They write many times what all others write together.
+        wanted.skip.extend([MEMORY, ABORT_JOB].map(|workload| workload.name.to_owned()));
     }
     Ok(wanted)
 }
@@ -208,6 +212,8 @@ mod tests {
     fn memory_is_measured_only_when_it_is_asked_for() {
         let default = names(&plan("").unwrap().wanted);
         assert!(default.contains(&"put4k") && !default.contains(&"memory"), "{default:?}");
+        assert!(!default.contains(&"abort-job"), "{default:?}");
+        assert_eq!(names(&plan("--only abort-job").unwrap().wanted), ["abort-job"]);
         assert_eq!(names(&plan("--memory").unwrap().wanted), ["memory"]);
         assert_eq!(names(&plan("--only memory,put1g").unwrap().wanted), ["put1g", "memory"]);
         assert!(names(&plan("--smoke").unwrap().wanted).contains(&"memory"));
@@ -222,6 +228,7 @@ mod tests {
             "--target drystone=127.0.0.1:1 --server",
             "--server /no/such/program",
             "--runs 0",
+            "--abort-uploads 0",
             "--memory-upload-mib 6000",
         ];
         for line in lines {

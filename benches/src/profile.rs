@@ -42,6 +42,8 @@ pub struct Profile {
     pub memory_uploads: u64,
     /// Size of each of them.
     pub memory_upload_bytes: u64,
+    /// Uploads of the bulk abort.
+    pub abort_uploads: u64,
 }
 
 impl Profile {
@@ -62,6 +64,7 @@ impl Profile {
         settle: Some(Duration::from_millis(500)),
         memory_uploads: 64,
         memory_upload_bytes: GIB,
+        abort_uploads: 1_000_000,
     };
 
     /// For a developer who waits for it: a minute or so.
@@ -91,6 +94,7 @@ impl Profile {
         settle: None,
         memory_uploads: 8,
         memory_upload_bytes: 16 * MIB,
+        abort_uploads: 600,
         ..Self::FULL
     };
 }

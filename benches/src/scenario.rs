@@ -1,5 +1,6 @@
 //! The workloads, grouped by what they share: objects that are put, read and deleted; one long stream;
-//! an upload in parts; listings; uploads that are aborted; memory under many uploads.
+//! an upload in parts; listings; uploads that are aborted; memory under many uploads; a
+//! bulk abort.
 //!
 //! A scenario makes what its workloads need, measures those that are wanted, and removes what it made.
 
@@ -9,6 +10,7 @@ mod multipart;
 mod list;
 mod uploads;
 mod memory;
+mod abort_jobs;
 
 use std::time::Duration;
 
@@ -16,6 +18,7 @@ use crate::failure::Failure;
 use crate::measurement::Workload;
 use crate::stage::Stage;
 
+pub use self::abort_jobs::ABORT_JOB;
 pub use self::memory::MEMORY;
 
 /// How long a step that is done a fixed number of times may take.
@@ -38,11 +41,13 @@ pub enum Scenario {
     Uploads,
     /// Many long uploads at once.
     Memory,
+    /// A bulk abort of very many uploads.
+    AbortJobs,
 }
 
 impl Scenario {
     /// All, in the order in which they are played.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SmallObjects,
         Self::LargeObjects,
         Self::Stream,
@@ -50,6 +55,7 @@ impl Scenario {
         Self::List,
         Self::Uploads,
         Self::Memory,
+        Self::AbortJobs,
     ];
 
     /// Its workloads, in order.
@@ -62,6 +68,7 @@ impl Scenario {
             Self::List => &list::WORKLOADS,
             Self::Uploads => &uploads::WORKLOADS,
             Self::Memory => &memory::WORKLOADS,
+            Self::AbortJobs => &abort_jobs::WORKLOADS,
         }
     }
 
@@ -83,6 +90,7 @@ impl Scenario {
             Self::List => list::play(stage).await,
             Self::Uploads => uploads::play(stage).await,
             Self::Memory => memory::play(stage).await,
+            Self::AbortJobs => abort_jobs::play(stage).await,
         }
     }
 }

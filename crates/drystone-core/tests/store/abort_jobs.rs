@@ -8,6 +8,7 @@ use drystone_core::abort_jobs::job::{Counts, Job, JobError, JobId, State};
 use drystone_core::abort_jobs::preview::JOBS_MAX;
 use drystone_core::abort_jobs::selection::{Age, Selection};
 use drystone_core::abort_jobs::show::Receipt;
+use drystone_core::audit::{Cause, Deed};
 use drystone_core::error::Error;
 use drystone_core::meta::door::Order;
 use drystone_core::meta::tables::{self, Table, Within};
@@ -171,6 +172,7 @@ fn a_job_aborts_what_was_previewed_and_gives_the_bytes_back() {
     far.unwrap();
     let id = start(&world, Selection { prefix: "a/".into(), ..all() });
     let late = world.create_upload("a/late");
+    world.books.take();
     let receipt = finish(&world, id);
     assert_eq!((receipt.job.state, receipt.job.aborted), (State::Done, counts(2, 3, 100_010)));
     assert_eq!(receipt.job.planned, receipt.job.aborted);
@@ -179,6 +181,15 @@ fn a_job_aborts_what_was_previewed_and_gives_the_bytes_back() {
         (&receipt.buckets[0].bucket, receipt.buckets[0].aborted),
         (&bucket(BUCKET), counts(2, 3, 100_010))
     );
+    let told = world.books.take().into_iter().map(|event| {
+        let (key, upload_id) = event.upload.expect("it is about an upload");
+        let by_the_job = Deed::Aborted(Cause::Job(id.to_string().into()));
+        assert_eq!((event.deed, event.caller), (by_the_job, Some(owner())));
+        (key.to_string(), upload_id.to_string(), event.parts, event.bytes)
+    });
+    let expected = [(&first, 2, 100_000), (&second, 1, 10)]
+        .map(|(upload, parts, bytes)| (upload.key.clone(), upload.id.clone(), parts, bytes));
+    assert_eq!(told.collect::<Vec<_>>(), expected, "each is told once");
     assert!(!is_there(&world, &first) && !is_there(&world, &second));
     assert!(
         is_there(&world, &third) && is_there(&world, &late),

@@ -242,6 +242,26 @@ mod tests {
     }
 
     #[test]
+    fn where_the_host_names_the_bucket_every_path_is_a_key() {
+        let addressing = Addressing::new(["s3.example.test".to_owned()]);
+        let is_api = |host: &str, path: &str| {
+            let request = Request::builder().uri(path).header(HOST, host).body(()).unwrap();
+            addressing.is_api(&request)
+        };
+        for path in ["/.drystone/api/v1", "/.drystone/api/v1/", "/.drystone/api/v1/upload-aborts?x"] {
+            assert!(is_api("127.0.0.1:9000", path) && is_api("s3.example.test", path), "{path}");
+            assert!(!is_api("bucket.s3.example.test:9000", path), "{path}");
+        }
+        for path in
+            ["/", "/.drystone", "/.drystone/api/v10", "/%2edrystone/api/v1", "/bucket/.drystone/api/v1"]
+        {
+            assert!(!is_api("127.0.0.1:9000", path), "{path}");
+        }
+        let absolute = Request::builder().uri("http://b.s3.example.test/.drystone/api/v1").body(()).unwrap();
+        assert!(!addressing.is_api(&absolute), "HTTP/2 says the host in the target");
+    }
+
+    #[test]
     fn hosts_below_a_domain_name_buckets() {
         let cases = [
             ("bucket.s3.example.test", "/key", is("bucket", "key")),

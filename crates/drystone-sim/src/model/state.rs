@@ -325,6 +325,21 @@ impl Model {
         .collect()
     }
 
+    /// Every upload of `bucket` is aborted that holds what it held in `then`, as by a job that spares what became
+    /// active: how many, and the parts and bytes of all.
+    pub fn abort_idle(&mut self, bucket: &str, then: &Self) -> (u64, u64, u64) {
+        let number = self.buckets.get(bucket).map(|bucket| bucket.number);
+        let idle = |(now, before): &(&mut Upload, &Upload)| {
+            now.open && Some(now.bucket) == number && now.parts == before.parts
+        };
+        let idle = self.uploads.iter_mut().zip(&then.uploads).filter(idle);
+        idle.fold((0, 0, 0), |(uploads, parts, bytes), (upload, _)| {
+            upload.open = false;
+            let held: u64 = upload.parts.values().map(Body::len).sum();
+            (uploads + 1, parts + upload.parts.len() as u64, bytes + held)
+        })
+    }
+
     /// The store has forgotten how uploads were completed.
     pub fn forget_completions(&mut self) {
         self.uploads.iter_mut().for_each(|upload| upload.completed = None);

@@ -11,6 +11,7 @@ mod objects;
 mod reads;
 mod attributes;
 mod lifecycle;
+mod api;
 mod copies;
 mod deletes;
 mod listings;

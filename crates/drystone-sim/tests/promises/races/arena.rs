@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use drystone_core::abort_jobs::job::{Counts, JobId};
+use drystone_core::abort_jobs::selection::{Age, Selection};
 use drystone_core::data::door::Data;
 use drystone_core::error::Error;
 use drystone_core::lifecycle::expire::Expired;
@@ -37,12 +39,15 @@ pub(crate) enum Outcome {
     GaveBack,
     /// Parts and bytes of each upload that was aborted.
     Expired(Vec<(u32, u64)>),
+    /// Uploads, parts and bytes that a job aborted.
+    Bulk(u64, u64, u64),
 }
 
 /// A racer at the start: what it will do, with nothing left to decide.
 pub(crate) struct Runner {
     racer: Racer,
     request: Option<Request>,
+    job: Option<JobId>,
     ids: Ids,
 }
 
@@ -76,6 +81,13 @@ impl Runner {
                 let tell = |one: Expired| expired.push((one.aborted.parts, one.aborted.bytes));
                 store.expire_uploads(tell).await.expect("nothing fails here");
                 Outcome::Expired(expired)
+            }
+            (Racer::AbortsInBulk, _) => {
+                let id = self.job.expect("it was started before the race");
+                while store.advance_abort_job(id).await.expect("nothing fails here").job.is_some() {}
+                let receipt = store.abort_receipt(&ask::caller(), id).expect("it has ended");
+                let Counts { uploads, parts, bytes } = receipt.job.aborted;
+                Outcome::Bulk(uploads, parts, bytes)
             }
             (Racer::GivesBack | Racer::Asks(_), _) => {
                 store.give_back().await.expect("nothing fails here");
@@ -138,7 +150,7 @@ impl<D: Drive> Arena<D> {
     pub(crate) fn start(&self, racers: &[Racer]) -> Start {
         let operation = |racer: &Racer| match racer {
             Racer::Asks(operation) => Some(operation.clone()),
-            Racer::Reads(_) | Racer::GivesBack | Racer::Expires => None,
+            Racer::Reads(_) | Racer::GivesBack | Racer::Expires | Racer::AbortsInBulk => None,
         };
         let asked: Vec<Operation> = racers.iter().filter_map(operation).collect();
         let mut details = self.model.details_of_all(&asked).into_iter();
@@ -155,10 +167,28 @@ impl<D: Drive> Arena<D> {
                 racer: racer.clone(),
                 request: operation(racer)
                     .map(|operation| Request::with(&self.model, &self.ids, &operation, details.clone())),
+                job: matches!(racer, Racer::AbortsInBulk).then(|| self.start_job()),
                 ids: self.ids.clone(),
             })
             .collect();
         Start { runners, racers }
+    }
+
+    /// Starts a job that aborts the uploads of `quarry` that are idle for an hour.
+    fn start_job(&self) -> JobId {
+        let selection = Selection {
+            buckets: vec![ask::bucket("quarry")],
+            prefix: String::new(),
+            initiated_before: None,
+            idle_longer_than_s: Some(3_600),
+            min_bytes: 0,
+            initiator: None,
+            age: Age::CutOff,
+        };
+        let previewed = self.driver.drive(self.store.preview_abort_job(&ask::caller(), selection));
+        let id = previewed.expect("nothing fails here").id;
+        self.driver.drive(self.store.start_abort_job(&ask::caller(), id)).expect("nothing fails here");
+        id
     }
 
     /// Finds the order that explains `outcomes` and what is there now; the model goes on from there.
@@ -178,6 +208,10 @@ impl<D: Drive> Arena<D> {
                     Racer::Reads(at) => *outcome == Outcome::Read(model.object(*at).map(read_as)),
                     Racer::GivesBack => *outcome == Outcome::GaveBack,
                     Racer::Expires => *outcome == Outcome::Expired(model.expire()),
+                    Racer::AbortsInBulk => {
+                        let (uploads, parts, bytes) = model.abort_idle("quarry", &self.model);
+                        *outcome == Outcome::Bulk(uploads, parts, bytes)
+                    }
                 }
             });
             (fits && model.shown() == shown).then_some(model)

@@ -17,6 +17,8 @@ pub(crate) enum Racer {
     GivesBack,
     /// Aborts the uploads that are due by a rule of their bucket: all of `quarry`.
     Expires,
+    /// Carries out an abort job, previewed and started before the race, of all uploads of `quarry` that are idle.
+    AbortsInBulk,
 }
 
 /// What there is before every race: an object, an upload with two parts (its number is the first free one),
@@ -45,7 +47,7 @@ pub(crate) fn after(upload: usize) -> Vec<Operation> {
 
 /// Every scenario: its name and who takes part.
 pub(crate) fn all(upload: usize) -> Vec<(&'static str, Vec<Racer>)> {
-    use Racer::{Asks, Expires, GivesBack, Reads};
+    use Racer::{AbortsInBulk, Asks, Expires, GivesBack, Reads};
     let part = |number, size| Asks(Operation::Part { upload, number, size });
     let complete = |listed| Asks(Operation::Complete { upload, listed, when: When::Always });
     let abort = || Asks(Operation::Abort { upload });
@@ -97,6 +99,11 @@ pub(crate) fn all(upload: usize) -> Vec<(&'static str, Vec<Racer>)> {
         ("lifecycle against complete", vec![Expires, complete(Listed::First)]),
         ("lifecycle against part", vec![Expires, part(3, 9_500)]),
         ("lifecycle against abort", vec![Expires, abort()]),
+        ("job against complete", vec![AbortsInBulk, complete(Listed::First)]),
+        ("job against part", vec![AbortsInBulk, part(3, 9_500)]),
+        ("job against part again", vec![AbortsInBulk, part(1, 9_500)]),
+        ("job against abort", vec![AbortsInBulk, abort()]),
+        ("job against lifecycle", vec![AbortsInBulk, Expires]),
         ("abort against reclaim", vec![abort(), GivesBack]),
     ]
 }
