@@ -168,8 +168,8 @@ impl Api {
                 }),
             )),
             Operation::Preview => {
-                let Ok(_place) = self.previews.try_acquire() else { return Err(Refusal::busy()) };
                 let selection = selection::read(&sent.document(head, BODY_BYTES_MAX).await?)?;
+                let Ok(_place) = self.previews.try_acquire() else { return Err(Refusal::busy()) };
                 let job = self.store.preview_abort_job(&caller, selection).await?;
                 note(&job, &caller, "previewed an abort job");
                 Ok(respond(StatusCode::CREATED, &shown::job(&job)))

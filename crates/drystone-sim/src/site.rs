@@ -7,6 +7,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use drystone_core::abort_jobs::job::JobError;
+use drystone_core::abort_jobs::selection::{Age, Selection};
 use drystone_core::data::door::Data;
 use drystone_core::error::Error;
 use drystone_core::lifecycle::expire::Expired;
@@ -35,6 +37,8 @@ pub enum Background {
     Forget,
     /// More than a day passes, and uploads are aborted where a rule says so.
     Expire,
+    /// A job aborts all uploads of `quarry`.
+    AbortInBulk,
 }
 
 /// How the process ends.
@@ -70,6 +74,34 @@ pub struct Site {
     ids: Ids,
     readers: Vec<(ObjectReader, Body)>,
     starts: u64,
+}
+
+/// Previews a job of all uploads of `quarry`, starts it and carries it out.
+async fn abort_in_bulk(store: &Store, expected: (u64, u64, u64)) -> Result<(), Error> {
+    let selection = Selection {
+        buckets: vec![ask::bucket("quarry")],
+        prefix: String::new(),
+        initiated_before: None,
+        idle_longer_than_s: None,
+        min_bytes: 0,
+        initiator: None,
+        age: Age::All,
+    };
+    let caller = ask::caller();
+    let failed = |error| match error {
+        JobError::Store(error) => error,
+        refused => panic!("a job is refused: {refused}"),
+    };
+    let job = match store.preview_abort_job(&caller, selection).await {
+        Err(JobError::Store(Error::NoSuchBucket(_))) => return Ok(()),
+        previewed => previewed.map_err(failed)?,
+    };
+    store.start_abort_job(&caller, job.id).await.map_err(failed)?;
+    while store.advance_abort_job(job.id).await?.job.is_some() {}
+    let aborted = store.abort_receipt(&caller, job.id).map_err(failed)?.job.aborted;
+    assert_eq!((aborted.uploads, aborted.parts, aborted.bytes), expected, "the receipt is exact");
+    assert_eq!(aborted, job.planned, "what was previewed went");
+    Ok(())
 }
 
 /// A running process.
@@ -209,10 +241,14 @@ impl Site {
                 assert!(right, "what is told was aborted, and nothing else: {aborted:?} of {due:?}");
                 outcome
             }
+            Background::AbortInBulk => {
+                let aborted = after.abort_idle("quarry", &self.model);
+                run(abort_in_bulk(&process.store, aborted))
+            }
         };
         match (outcome, work) {
             (Ok(()), Background::Forget) => self.model.forget_completions(),
-            (Ok(()), Background::Expire) => self.model = after,
+            (Ok(()), Background::Expire | Background::AbortInBulk) => self.model = after,
             (Err(error), _) => {
                 assert!(self.machine.has_failed(), "{work:?} failed though no door did: {error}");
                 // Whether completions are forgotten after a failure shows only in a repeated Complete.
@@ -221,7 +257,7 @@ impl Site {
                 } else if work == Background::Forget {
                     self.end(End::Cut(Kept::Everything));
                     return self.background(work);
-                } else if work == Background::Expire && !was_poisoned {
+                } else if matches!(work, Background::Expire | Background::AbortInBulk) && !was_poisoned {
                     self.maybe = Some(after);
                 }
             }

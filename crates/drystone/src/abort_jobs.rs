@@ -35,6 +35,7 @@ pub(crate) async fn run(store: Arc<Store>, clock: Arc<dyn Clock>) {
         if let Err(error) = carry_out(&store, &*clock).await {
             tracing::error!(error = %Chain(&error), "abort jobs could not go on; trying again in a minute");
             wait(ASK_EVERY).await;
+            continue;
         }
         tokio::select! {
             () = store.abort_job_wanted() => {}

@@ -59,9 +59,9 @@ fn alphabet() -> Vec<Letter> {
         Operation::NoRule { bucket: "quarry" },
         Operation::Rule { bucket: "kiln" },
     ];
-    let works =
-        [Letter::Works(Background::GiveBack), Letter::Works(Background::Expire), Letter::Ends(End::Stop)];
-    asks.into_iter().map(Letter::Asks).chain(works).collect()
+    let works = [Background::GiveBack, Background::Expire, Background::AbortInBulk];
+    let works = works.map(Letter::Works);
+    asks.into_iter().map(Letter::Asks).chain(works).chain([Letter::Ends(End::Stop)]).collect()
 }
 
 fn act(site: &mut Site, letter: &Letter) {

@@ -109,6 +109,7 @@ fn step() -> impl Strategy<Value = Step> {
         30 => operation().prop_map(Step::Ask),
         1 => Just(Step::Work(Background::Forget)),
         2 => Just(Step::Work(Background::Expire)),
+        2 => Just(Step::Work(Background::AbortInBulk)),
         1 => Just(Step::Work(Background::GiveBack)),
         4 => fault().prop_map(Step::Arm),
         2 => end().prop_map(Step::End),
