@@ -1,11 +1,14 @@
 """`drystone uploads abort`: exactly what was meant, proven, on every server."""
 
 import json
+import os
+import pty
 import signal
+import subprocess
 
 import pytest
 
-from drystone import within
+from drystone import BINARY, within
 
 
 def test_one_upload_is_aborted_by_its_id_and_the_others_of_its_key_stay(endpoint, run):
@@ -77,6 +80,23 @@ def test_old_uploads_are_aborted_by_age_and_by_idleness(endpoint, run):
 
     within(20, aborted, lambda: f"still there: {before}")
     assert endpoint.listed() == []
+
+
+@pytest.mark.parametrize(("answer", "code"), [("y", 0), ("yes", 0), ("n", 2), ("", 2), ("ja", 2)])
+def test_on_a_terminal_somebody_is_asked(ours, run_ours, answer, code):
+    started = ours.start_uploads(["a"])
+    primary, secondary = pty.openpty()
+    command = [BINARY, "uploads", "abort", ours.bucket, "--all"]
+    process = subprocess.Popen(command, stdin=secondary, stdout=subprocess.PIPE, stderr=secondary, env=run_ours.environment)
+    os.close(secondary)
+    seen = b""
+    while b"[y/N]" not in seen:
+        seen += os.read(primary, 1024)
+    assert b"1 upload" in seen and ours.listed() == started
+    os.write(primary, answer.encode() + b"\n")
+    assert process.wait(60) == code
+    os.close(primary)
+    assert ours.listed() == (started if code else [])
 
 
 @pytest.mark.parametrize("name", ["receipt.json", "no-such-folder/receipt.json"])

@@ -3,6 +3,7 @@
 import collections
 import itertools
 import re
+import signal
 import threading
 
 from proxy import Broken, between
@@ -137,3 +138,63 @@ def test_a_rule_that_a_server_accepts_and_drops_is_found(endpoint, run):
     with between(endpoint.url, change) as url:
         seen = run("uploads", "rule", "set", endpoint.bucket, "--after", "7d", code=1, AWS_ENDPOINT_URL=url)
     assert "accepted the rule" in seen.err and "does not have it" in seen.err
+
+
+def test_an_upload_that_is_gone_when_its_turn_comes_is_already_gone(endpoint, run):
+    endpoint.start_uploads(["a", "b"])
+
+    def change(method, path, forward):
+        if "/.drystone/" in path:
+            return 404, b""
+        answer = forward()
+        # Somebody else was faster: the abort is done, and ours hears that there is nothing left.
+        gone = b"<Error><Code>NoSuchUpload</Code><Message>Gone.</Message></Error>"
+        return (404, gone) if method == "DELETE" and path.startswith(f"/{endpoint.bucket}/b") else answer
+
+    with between(endpoint.url, change) as url:
+        seen = run("uploads", "abort", endpoint.bucket, "--all", "--yes", "--json", AWS_ENDPOINT_URL=url)
+    assert sorted(line["outcome"] for line in seen.of("abort")) == ["aborted", "already gone"]
+    [receipt] = seen.of("receipt")
+    assert (receipt["already_gone"], receipt["failed"], receipt["proven"]) == (1, 0, True)
+
+
+def test_on_drystone_an_upload_of_another_time_is_not_hit(ours, run_ours):
+    started = ours.start_uploads(["a"])
+
+    def change(method, path, forward):
+        if "/.drystone/" in path:
+            # The API is not offered, though the server is Drystone.
+            forward()
+            return 403, b""
+        status, body = forward()
+        return status, re.sub(rb"<Initiated>.*?</Initiated>", b"<Initiated>2001-01-01T00:00:00.000Z</Initiated>", body)
+
+    with between(ours.url, change) as url:
+        seen = run_ours("uploads", "abort", ours.bucket, "--older-than", "7d", "--yes", "--json", AWS_ENDPOINT_URL=url)
+    [entry] = seen.of("abort")
+    assert entry["outcome"] == "spared" and "started at another time" in entry["error"]
+    assert ours.listed() == started
+
+
+def test_ctrl_c_leaves_an_upload_that_is_being_resumed_open(ours, run_ours, home):
+    (home / "file").write_bytes(b"x" * 1000)
+    started = ours.start_uploads(["file"])
+    under_way, go_on = threading.Event(), threading.Event()
+
+    def change(method, path, forward):
+        if method == "PUT":
+            under_way.set()
+            go_on.wait(60)
+        return forward()
+
+    with between(ours.url, change) as url:
+        run_ours.environment["AWS_ENDPOINT_URL"] = url
+        process = run_ours.start("uploads", "resume", "file", f"{ours.bucket}/file")
+        assert under_way.wait(60)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+        go_on.set()
+    assert process.returncode == 130 and "goes on from there" in said, said
+    assert ours.listed() == started
+    run_ours("uploads", "resume", "file", f"{ours.bucket}/file", AWS_ENDPOINT_URL=ours.url)
+    assert ours.listed() == []

@@ -31,7 +31,7 @@ use crate::uploads::cutoffs::{CutoffArgs, Cutoffs};
 use crate::uploads::holdings::{self, REQUESTS_MAX};
 use crate::uploads::ls;
 use crate::uploads::outcome::Outcome;
-use crate::uploads::receipt::{Entry, Means, Meant, Receipt, ReceiptFile, Sum, TOOL};
+use crate::uploads::receipt::{Entry, Means, Meant, Receipt, ReceiptFile, Sum};
 use crate::uploads::totals::Totals;
 use crate::uploads::upload::Upload;
 use crate::uploads::walk::Walk;
@@ -189,24 +189,9 @@ async fn abort(
     });
     let mut interrupt = Interrupt::listen()?;
     let (entries, interrupted) = all(&connection, &server, plan, &choice.cutoffs, &mut interrupt).await?;
-    let mut receipt = Receipt {
-        tool: TOOL,
-        server: connection.server_name().to_owned(),
-        meant: choice.meant.clone(),
-        means: Means::Requests,
-        started: choice.started,
-        finished: choice.started,
-        planned,
-        aborted: Sum::default(),
-        already_gone: 0,
-        spared: 0,
-        failed: 0,
-        not_tried: 0,
-        proven: None,
-        interrupted,
-        jobs: Vec::new(),
-        uploads: entries,
-    };
+    let mut receipt =
+        Receipt::begin(connection.server_name(), choice.meant, Means::Requests, choice.started, planned);
+    (receipt.interrupted, receipt.uploads) = (interrupted, entries);
     if !interrupted {
         receipt.proven = Some(prove(&connection, &mut receipt.uploads, output).await?);
     }

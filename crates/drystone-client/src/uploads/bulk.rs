@@ -26,7 +26,7 @@ use crate::target::Target;
 use crate::uploads::abort::{AbortArgs, Choice, agreed, conclude};
 use crate::uploads::buckets;
 use crate::uploads::cutoffs::Cutoffs;
-use crate::uploads::receipt::{Means, Receipt, ReceiptFile, Sum, TOOL};
+use crate::uploads::receipt::{Means, Receipt, ReceiptFile, Sum};
 use crate::uploads::walk::Walk;
 
 /// What the server says that it offers.
@@ -224,24 +224,8 @@ pub(crate) async fn abort(
         cancel_all(&jobs, &previewed).await;
         return Err(failure);
     }
-    let mut receipt = Receipt {
-        tool: TOOL,
-        server: connection.server_name().to_owned(),
-        meant: choice.meant.clone(),
-        means: Means::Job,
-        started: choice.started,
-        finished: choice.started,
-        planned,
-        aborted: Sum::default(),
-        already_gone: 0,
-        spared: 0,
-        failed: 0,
-        not_tried: 0,
-        proven: None,
-        interrupted: false,
-        jobs: Vec::new(),
-        uploads: Vec::new(),
-    };
+    let meant = choice.meant.clone();
+    let mut receipt = Receipt::begin(connection.server_name(), meant, Means::Job, choice.started, planned);
     let created = previewed.iter().map(|job| job.created).min();
     if let Err(failure) = run_all(&jobs, previewed, &mut receipt, output).await {
         // Some may be aborted: the record says what is known.

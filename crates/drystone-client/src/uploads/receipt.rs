@@ -126,9 +126,31 @@ pub struct Receipt {
 }
 
 /// Program and version.
-pub const TOOL: &str = concat!("drystone ", env!("CARGO_PKG_VERSION"));
+const TOOL: &str = concat!("drystone ", env!("CARGO_PKG_VERSION"));
 
 impl Receipt {
+    /// The record of a clean-up that has aborted nothing yet.
+    pub fn begin(server: &str, meant: Meant, means: Means, started: Timestamp, planned: Sum) -> Self {
+        Self {
+            tool: TOOL,
+            server: server.to_owned(),
+            meant,
+            means,
+            started,
+            finished: started,
+            planned,
+            aborted: Sum::default(),
+            already_gone: 0,
+            spared: 0,
+            failed: 0,
+            not_tried: 0,
+            proven: None,
+            interrupted: false,
+            jobs: Vec::new(),
+            uploads: Vec::new(),
+        }
+    }
+
     /// Counts the entries.
     pub fn count(&mut self) {
         (self.already_gone, self.spared, self.failed, self.not_tried) = (0, 0, 0, 0);
