@@ -2,7 +2,7 @@
 //!
 //! They tell where a server's time goes and whether a change made a piece slower; how fast the whole is
 //! the load generator tells. In reading order: a request's signature is verified, its body decoded and
-//! hashed, its record written and read, the store does it all in memory, and lists.
+//! hashed, its record written and read, the store does it all in memory, lists, and counts.
 
 mod signed_request;
 mod signature;
@@ -12,6 +12,7 @@ mod records;
 mod memory_store;
 mod objects;
 mod listing;
+mod census;
 
 use criterion::Criterion;
 
@@ -23,5 +24,6 @@ fn main() {
     records::bench(&mut criterion);
     objects::bench(&mut criterion);
     listing::bench(&mut criterion);
+    census::bench(&mut criterion);
     criterion.final_summary();
 }

@@ -8,7 +8,11 @@
 //! | `drystone_http_received_bytes_total` | listener | bytes read, with heads and framing |
 //! | `drystone_http_sent_bytes_total` | listener | bytes written, with heads and framing |
 //!
-//! Labels come from the program, never from a request, so that no client can grow them.
+//! Labels come from the program, never from a request, so that no client can grow them; only those of [`uploads`]
+//! name buckets, and a bounded number of them. Each room of the process documents its own metrics as this one does:
+//! [`uploads`], [`audit`](crate::audit), and in the binary the scrub and the housekeeping.
+
+pub mod uploads;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,6 +21,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use ::metrics::{Counter, Histogram, Key, KeyName, Label, Level, Metadata, Recorder, SetRecorderError, Unit};
+use drystone_core::uploads::census::Census;
 use http::StatusCode;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use parking_lot::RwLock;
@@ -43,6 +48,8 @@ pub struct Metrics {
     requests: RwLock<HashMap<(&'static str, u16), Counter>>,
     durations: RwLock<HashMap<&'static str, Histogram>>,
     recorded: AtomicU64,
+    /// What the last walk over unfinished uploads found, as text.
+    uploads: RwLock<String>,
 }
 
 /// One answered request.
@@ -85,6 +92,7 @@ impl Metrics {
             requests: RwLock::default(),
             durations: RwLock::default(),
             recorded: AtomicU64::new(0),
+            uploads: RwLock::default(),
         }
     }
 
@@ -115,9 +123,17 @@ impl Metrics {
         }
     }
 
+    /// Shows a new count of unfinished uploads in place of the last; `took` is how long the walk was under way.
+    pub fn show_uploads(&self, census: &Census, took: Duration) {
+        let text = uploads::text(census, took);
+        *self.uploads.write() = text;
+    }
+
     /// All numbers in Prometheus's text format, version 0.0.4.
     pub fn render(&self) -> String {
-        self.handle.render()
+        let mut text = self.handle.render();
+        text.push_str(&self.uploads.read());
+        text
     }
 
     fn requests(&self, operation: &'static str, status: StatusCode) -> Counter {

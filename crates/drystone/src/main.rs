@@ -9,6 +9,7 @@ mod greeting;
 mod serve;
 mod housekeeping;
 mod abort_jobs;
+mod census;
 mod scrub;
 mod verify;
 mod signals;

@@ -106,7 +106,7 @@ async fn finish(store: &Store, scrub: &Scrub) -> Result<(), Error> {
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the scrub's pace is its sleep")]
-async fn wait(time: Duration) {
+#[expect(clippy::disallowed_methods, reason = "the pace of the scrub and of the census is their sleep")]
+pub(crate) async fn wait(time: Duration) {
     tokio::time::sleep(time).await;
 }

@@ -27,6 +27,7 @@ use zeroize::Zeroizing;
 
 use crate::abort_jobs;
 use crate::args::ServeArgs;
+use crate::census;
 use crate::config::{DataPlace, Settings};
 use crate::greeting::{self, Endpoint};
 use crate::housekeeping;
@@ -116,7 +117,8 @@ async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Re
         domains: settings.domains,
         administrator: AccountId::new(root.account.as_str()),
     }));
-    let admin = Arc::new(Admin::new(metrics, readiness(Arc::clone(&store))).with_api(s3.api()));
+    let admin =
+        Arc::new(Admin::new(Arc::clone(&metrics), readiness(Arc::clone(&store))).with_api(s3.api()));
 
     let (asked, stopping) = watch::channel(());
     let until_stop = |mut stopping: watch::Receiver<()>| async move {
@@ -151,6 +153,7 @@ async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Re
             housekeeping::run(Arc::clone(&store)),
             housekeeping::run_lifecycle(Arc::clone(&store), Arc::clone(&clock)),
             abort_jobs::run(Arc::clone(&store), Arc::clone(&clock)),
+            census::run(Arc::clone(&store), Arc::clone(&clock), metrics),
             scrub::run(Arc::clone(&store), settings.scrub)
         );
     };

@@ -160,6 +160,11 @@ impl Rules {
         due.min_by_key(|(due, _)| *due).map(|(due, rule)| AbortPlan { rule: rule.id.clone(), due })
     }
 
+    /// Whether an enabled rule will abort uploads of `key` some day.
+    pub(crate) fn cover(&self, key: &str) -> bool {
+        self.0.iter().any(|rule| rule.applies_to(key))
+    }
+
     /// The least age in milliseconds at which any upload can be due; `None` when no rule is enabled.
     pub(crate) fn least_age_ms(&self) -> Option<u64> {
         let enabled = self.0.iter().filter(|rule| rule.status == Status::Enabled);

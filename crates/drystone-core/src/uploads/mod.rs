@@ -12,5 +12,6 @@ pub mod part;
 pub mod part_copy;
 pub mod list_parts;
 pub mod list;
+pub mod census;
 pub mod complete;
 pub mod abort;

@@ -35,6 +35,8 @@ mod departures;
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod census;
+#[cfg(test)]
 mod reclaim;
 #[cfg(test)]
 mod weighed;
