@@ -4,6 +4,7 @@
 //! variant carries the names that the client needs to mend its request.
 
 use crate::body::BodyError;
+use crate::buckets::quota::QuotaLimit;
 use crate::checksum::{Algorithm, ChecksumType};
 use crate::data::door::DataError;
 use crate::meta::door::MetaError;
@@ -187,6 +188,14 @@ pub enum Error {
         needed: u64,
         /// Bytes that it may use.
         available: u64,
+    },
+    /// The bucket may not hold that much, or not that many uploads. Nothing has changed; an upload stays open.
+    #[error("the bucket {bucket} is over its quota: {limit}")]
+    QuotaExceeded {
+        /// The bucket.
+        bucket: BucketName,
+        /// What it did not fit under.
+        limit: QuotaLimit,
     },
     /// The body broke its promise.
     #[error(transparent)]

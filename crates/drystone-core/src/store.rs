@@ -7,6 +7,7 @@ use futures_util::task::AtomicWaker;
 
 use crate::access::Caller;
 use crate::audit::{Audit, Event, Telling};
+use crate::buckets::quota::Quotas;
 use crate::data::door::{Data, Freed, Pending};
 use crate::error::Error;
 use crate::meta::door::{Meta, Tx, View};
@@ -44,6 +45,7 @@ pub struct Store {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) pins: Arc<Pins>,
+    pub(crate) quotas: Arc<Quotas>,
     audit: Option<Arc<dyn Audit>>,
     work: Arc<Signal>,
     abort_jobs: Signal,
@@ -69,10 +71,18 @@ impl Store {
             clock: parts.clock,
             entropy: parts.entropy,
             pins: Arc::new(Pins::new(move || unpinned.raise())),
+            quotas: Arc::default(),
             audit: None,
             work,
             abort_jobs: Signal::default(),
         }
+    }
+
+    /// Holds buckets to `quotas`; without this they have none.
+    #[must_use]
+    pub fn held_to(mut self, quotas: Quotas) -> Self {
+        self.quotas = Arc::new(quotas);
+        self
     }
 
     /// Has what becomes of uploads told to `audit`.

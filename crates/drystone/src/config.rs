@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use drystone_core::buckets::quota::Quotas;
 use drystone_core::names::BucketName;
 use serde::Deserialize;
 
 use crate::args::{AuditOutput, LogFormat, ServeArgs};
 use crate::keys::{Environment, KeyPair};
+use crate::quotas::FileQuota;
 use crate::scrub::Pace;
 
 /// The configuration file that is read when none is named.
@@ -42,6 +44,8 @@ pub(crate) struct Settings {
     pub(crate) log: String,
     /// Where audit lines go.
     pub(crate) audit: AuditOutput,
+    /// What buckets may hold.
+    pub(crate) quotas: Quotas,
     /// Key pairs that were configured; the root pair first, if there is one.
     pub(crate) keys: Vec<KeyPair>,
     /// What the operator should know about how these settings came about.
@@ -88,6 +92,8 @@ struct File {
     audit: Option<AuditOutput>,
     #[serde(default)]
     keys: Vec<FileKey>,
+    #[serde(default)]
+    quotas: Vec<FileQuota>,
 }
 
 /// A key pair in the configuration file.
@@ -167,6 +173,7 @@ impl Settings {
             log_format: args.log_format.or(file.log_format).unwrap_or_default(),
             log: args.log.or(file.log).unwrap_or_else(|| "info".into()),
             audit: args.audit.or(file.audit).unwrap_or_default(),
+            quotas: crate::quotas::read(file.quotas)?,
             keys,
             notices,
         })

@@ -4,6 +4,7 @@
 mod args;
 mod config;
 mod keys;
+mod quotas;
 mod log;
 mod greeting;
 mod serve;

@@ -92,7 +92,7 @@ async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Re
         clock: Arc::clone(&clock),
         entropy: Arc::clone(&entropy),
     };
-    let store = Arc::new(Store::new(parts).told_to(Arc::new(AuditLog::start())));
+    let store = Arc::new(Store::new(parts).told_to(Arc::new(AuditLog::start())).held_to(settings.quotas));
     store.recover().await.context("recover after the last stop")?;
     let (configured, others): (Vec<_>, Vec<_>) =
         settings.keys.into_iter().partition(|key| key.account.is_none());
@@ -117,8 +117,7 @@ async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Re
         domains: settings.domains,
         administrator: AccountId::new(root.account.as_str()),
     }));
-    let admin =
-        Arc::new(Admin::new(Arc::clone(&metrics), readiness(Arc::clone(&store))).with_api(s3.api()));
+    let admin = Arc::new(Admin::new(Arc::clone(&metrics), readiness(Arc::clone(&store))).with_api(s3.api()));
 
     let (asked, stopping) = watch::channel(());
     let until_stop = |mut stopping: watch::Receiver<()>| async move {

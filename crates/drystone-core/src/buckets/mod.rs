@@ -4,3 +4,4 @@ pub mod create;
 pub mod head;
 pub mod list;
 pub mod delete;
+pub mod quota;

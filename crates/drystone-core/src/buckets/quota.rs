@@ -58,7 +58,10 @@ impl std::fmt::Display for QuotaLimit {
                  uploads, and try again"
             ),
             Self::Uploads { max } => {
-                write!(f, "it has {max} uploads in progress, which is all it may have: complete or abort some, and try again")
+                write!(
+                    f,
+                    "it has {max} uploads in progress, which is all it may have: complete or abort some, and try again"
+                )
             }
         }
     }

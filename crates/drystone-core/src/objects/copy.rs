@@ -150,9 +150,11 @@ impl Store {
         checksum: ObjectChecksum,
     ) -> Result<Option<PutOutcome>, Error> {
         let (caller, modified) = (caller.clone(), self.clock.now());
+        let quota = self.quotas.of(&request.bucket);
         self.commit_and_give_back(Vec::new(), move |tx: &mut dyn Tx| {
             let from = bucket_for(tx, &request.source.bucket, &caller)?;
             let to = bucket_for(tx, &request.bucket, &caller)?;
+            let before = quota.before(tx, to.id, &request.bucket)?;
             let row = tables::current(from.id, request.source.key.as_str());
             let source: ObjectRecord =
                 load(tx, &row)?.ok_or_else(|| Error::NoSuchKey(request.source.key.clone()))?;
@@ -163,6 +165,7 @@ impl Store {
             let attributes = request.directive.apply(source.info.attributes);
             let info = ObjectInfo { modified, attributes, checksum, ..source.info };
             publish(tx, to.id, &request.key, &request.condition, info.clone(), body)?;
+            before.check(tx)?;
             Ok(Some(PutOutcome::from(&info)))
         })
         .await

@@ -107,16 +107,18 @@ impl Store {
     /// the condition again, as it then is. In every case nothing of the body remains.
     pub async fn put_object(&self, caller: &Caller, request: PutObject) -> Result<PutOutcome, Error> {
         let PutObject { bucket, key, incoming, attributes, condition } = request;
-        self.may_put(caller, &bucket, &key, &condition)?;
+        self.may_put(caller, &bucket, &key, &condition, incoming.len)?;
         let received = self.receive(incoming, SmallBodies::Allowed).await?;
         let (stored, pending) = received.split();
         let modified = self.clock.now();
-        let caller = caller.clone();
+        let (caller, quota) = (caller.clone(), self.quotas.of(&bucket));
         self.commit_and_give_back(pending, move |tx: &mut dyn Tx| {
-            let bucket = bucket_for(tx, &bucket, &caller)?;
+            let (name, bucket) = (&bucket, bucket_for(tx, &bucket, &caller)?);
+            let before = quota.before(tx, bucket.id, name)?;
             let info = info_of(&stored, attributes.clone(), modified);
             let body = place(tx, &stored)?;
             publish(tx, bucket.id, &key, &condition, info.clone(), body)?;
+            before.check(tx)?;
             Ok(PutOutcome::from(&info))
         })
         .await
@@ -129,14 +131,18 @@ impl Store {
         bucket: &BucketName,
         key: &ObjectKey,
         condition: &WriteCondition,
+        bytes: u64,
     ) -> Result<(), Error> {
         let view = self.meta.snapshot();
-        let bucket = bucket_for(&*view, bucket, caller)?;
-        if *condition == WriteCondition::None {
-            return Ok(());
+        let (name, bucket) = (bucket, bucket_for(&*view, bucket, caller)?);
+        let current = || -> Result<Option<ObjectRecord>, Error> {
+            Ok(load(&*view, &tables::current(bucket.id, key.as_str()))?)
+        };
+        if *condition != WriteCondition::None {
+            condition.check(key, current()?.map(|object| object.info.etag))?;
         }
-        let current: Option<ObjectRecord> = load(&*view, &tables::current(bucket.id, key.as_str()))?;
-        condition.check(key, current.map(|object| object.info.etag))
+        let before = self.quotas.of(name).before(&*view, bucket.id, name)?;
+        before.check_early(bytes, || Ok(current()?.map_or(0, |object| object.info.size)))
     }
 }
 

@@ -38,9 +38,10 @@ impl Store {
         let kind = checksum_type(request.checksum, request.checksum_type)?;
         self.room_for_rows(0)?;
         let (now, random) = (self.clock.now(), self.entropy.next_u64());
-        let caller = caller.clone();
+        let (caller, quota) = (caller.clone(), self.quotas.of(&request.bucket));
         self.commit_and_tell(Frees::Nothing, move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
             let bucket = bucket_for(tx, &request.bucket, &caller)?;
+            let before = quota.before(tx, bucket.id, &request.bucket)?;
             let (tie, initiated) = next_moment(tx, now)?;
             let id = UploadId::new(initiated, tie, random);
             let record = UploadRecord {
@@ -56,6 +57,7 @@ impl Store {
             save(tx, tables::upload_by_age(&id), &index);
             save(tx, tables::held(&id), &held);
             tables::change_usage(tx, bucket.id, |usage| usage.uploads += 1)?;
+            before.check(tx)?;
             let rules = rules_of(tx, &bucket)?;
             events.push(Event {
                 deed: Deed::Created,

@@ -4,6 +4,7 @@
 //! row in its own transaction. Its bytes are freed before its 404 goes out.
 
 use crate::access::Caller;
+use crate::buckets::quota::Quota;
 use crate::checksum::{Algorithm, Checksum, ChecksumType};
 use crate::error::Error;
 use crate::meta::door::Tx;
@@ -62,6 +63,7 @@ impl Store {
     /// aborted meanwhile; else as [`Store::put_object`]. In every case nothing of the body remains.
     pub async fn upload_part(&self, caller: &Caller, mut request: UploadPart) -> Result<PartOutcome, Error> {
         let upload = self.open_upload(caller, &request.bucket, &request.key, &request.upload_id)?;
+        self.may_hold(caller, &request)?;
         request.incoming.checksum = part_claim(request.incoming.checksum, &upload)?;
         self.store_part(caller, request).await
     }
@@ -83,17 +85,35 @@ impl Store {
             modified: self.clock.now(),
             segments: stored.extent.map(Segment::whole).into_iter().collect(),
         };
-        let caller = caller.clone();
+        let (caller, quota) = (caller.clone(), self.quotas.of(&bucket));
         self.commit_and_give_back(pending, move |tx: &mut dyn Tx| {
-            let bucket = bucket_for(tx, &bucket, &caller)?;
+            let (name, bucket) = (&bucket, bucket_for(tx, &bucket, &caller)?);
+            let before = quota.before(tx, bucket.id, name)?;
             let id = fenced(tx, bucket.id, &key, &upload_id)?;
             if let Some(extent) = stored.extent {
                 ownership::adopt(tx, extent);
             }
             record_part(tx, bucket.id, &id, part, &record)?;
+            before.check(tx)?;
             Ok(PartOutcome::from(&record))
         })
         .await
+    }
+
+    /// Refuses a part that the bucket may not hold, before its body is read.
+    fn may_hold(&self, caller: &Caller, request: &UploadPart) -> Result<(), Error> {
+        let quota = self.quotas.of(&request.bucket);
+        if quota == Quota::default() {
+            return Ok(());
+        }
+        let view = self.meta.snapshot();
+        let bucket = bucket_for(&*view, &request.bucket, caller)?;
+        let before = quota.before(&*view, bucket.id, &request.bucket)?;
+        before.check_early(request.incoming.len, || {
+            let Some(id) = UploadId::parse(&request.upload_id) else { return Ok(0) };
+            let old: Option<PartRecord> = load(&*view, &tables::part(&id, request.part))?;
+            Ok(old.map_or(0, |old| old.size))
+        })
     }
 
     /// Finds an upload before its part's body is read.

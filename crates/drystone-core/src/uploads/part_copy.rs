@@ -131,10 +131,11 @@ impl Store {
         range: std::ops::Range<u64>,
         part: PartRecord,
     ) -> Result<Option<PartOutcome>, Error> {
-        let caller = caller.clone();
+        let (caller, quota) = (caller.clone(), self.quotas.of(&request.bucket));
         self.commit_and_give_back(Vec::new(), move |tx: &mut dyn Tx| {
             let from = bucket_for(tx, &request.source.bucket, &caller)?;
             let to = bucket_for(tx, &request.bucket, &caller)?;
+            let before = quota.before(tx, to.id, &request.bucket)?;
             let (id, _) = find_upload(tx, to.id, &request.key, &request.upload_id)?;
             let row = tables::current(from.id, request.source.key.as_str());
             let source: ObjectRecord =
@@ -151,6 +152,7 @@ impl Store {
             }
             let record = PartRecord { segments, ..part.clone() };
             record_part(tx, to.id, &id, request.part, &record)?;
+            before.check(tx)?;
             Ok(Some(PartOutcome::from(&record)))
         })
         .await

@@ -37,6 +37,8 @@ mod audit;
 #[cfg(test)]
 mod census;
 #[cfg(test)]
+mod quotas;
+#[cfg(test)]
 mod reclaim;
 #[cfg(test)]
 mod weighed;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use drystone_core::access::Caller;
 use drystone_core::body::FullBody;
 use drystone_core::buckets::create::CreateBucket;
+use drystone_core::buckets::quota::Quotas;
 use drystone_core::checksum::Checksum;
 use drystone_core::data::door::Data;
 use drystone_core::data::memory::MemoryData;
@@ -92,7 +93,23 @@ impl World {
         Self::over(meta, MemoryData::new(CAPACITY), None)
     }
 
+    /// A world whose doors make everyone wait at every step, and whose buckets have quotas.
+    pub(crate) fn held_to(quotas: Quotas) -> Self {
+        let meta = HesitantMeta::new();
+        let data = HesitantData::new(MemoryData::new(CAPACITY), Pause::BeforeWork);
+        Self::over_held_to(meta.clone(), data, Some(meta), quotas)
+    }
+
     fn over(meta: Arc<dyn Meta>, data: Arc<dyn Data>, lane: Option<Arc<HesitantMeta>>) -> Self {
+        Self::over_held_to(meta, data, lane, Quotas::default())
+    }
+
+    fn over_held_to(
+        meta: Arc<dyn Meta>,
+        data: Arc<dyn Data>,
+        lane: Option<Arc<HesitantMeta>>,
+        quotas: Quotas,
+    ) -> Self {
         let clock = Arc::new(SetClock::default());
         let parts = Parts {
             meta: meta.clone(),
@@ -101,7 +118,7 @@ impl World {
             entropy: Arc::new(Seeded::new(0x5eed)),
         };
         let books = Arc::new(Books::default());
-        let store = Arc::new(Store::new(parts).told_to(books.clone()));
+        let store = Arc::new(Store::new(parts).told_to(books.clone()).held_to(quotas));
         let works = Arc::clone(&store);
         let worker = RefCell::new(Task::new(async move { works.work().await }));
         let world = Self { store, books, clock, meta, data, lane, worker, proven: Cell::new(false) };

@@ -124,6 +124,7 @@ codes! {
     NOT_MODIFIED = "NotModified", NOT_MODIFIED, "Not Modified";
     PRECONDITION_FAILED = "PreconditionFailed", PRECONDITION_FAILED,
         "At least one of the pre-conditions you specified did not hold";
+    QUOTA_EXCEEDED = "QuotaExceeded", FORBIDDEN, "The bucket is over its quota";
     SLOW_DOWN = "SlowDown", SERVICE_UNAVAILABLE, "Please reduce your request rate.";
 }
 
@@ -405,6 +406,9 @@ impl From<Error> for S3Error {
                 "The server has no room: {needed} bytes are needed and {available} are available; free some \
                  space and try again"
             )),
+            Error::QuotaExceeded { bucket, limit } => Self::new(&QUOTA_EXCEEDED)
+                .saying(format!("The bucket {bucket} is over its quota: {limit}"))
+                .with("BucketName", bucket.as_str()),
             Error::Meta(MetaError::Busy) => Self::new(&SLOW_DOWN),
             failure @ (Error::Data(_) | Error::Meta(_)) => Self::internal(&failure),
         }
