@@ -4,6 +4,7 @@ import os
 import subprocess
 import urllib.parse
 
+import pytest
 from proxy import between
 
 from drystone import BINARY, MIB
