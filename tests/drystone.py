@@ -33,8 +33,8 @@ MIB = 1024 * 1024
 START_SECONDS = 20
 # Long enough for requests in flight at SIGTERM to end.
 STOP_SECONDS = 30
-# Ports are chosen before the server binds them, so another process may take one in between.
-START_TRIES = 5
+# What a server says of its ports, as text and as JSON.
+LISTENING = re.compile(rb"s3\W+https?://[^:]+:(\d+)\W+admin\W+http://[^:]+:(\d+)")
 
 # What the metadata log may keep on disk after the rows of a test are gone again: the embedded engine writes every
 # change to a journal first and shortens it later, so a few hundred small records stay for a while.
@@ -62,6 +62,8 @@ class Server:
     # What stands before the command: `MemoryGroup.prefix`, for one.
     prefix: list = field(default_factory=list)
     expected_log: list = field(default_factory=list)
+    # Where the words of the last process begin in the log.
+    log_start: int = 0
     exit_code: int | None = None
 
     def __post_init__(self):
@@ -72,25 +74,32 @@ class Server:
 
     def start(self):
         """Starts the server and waits until it is ready."""
-        for _ in range(START_TRIES):
-            if self._try_start():
-                return self
-        raise AssertionError(f"drystone did not start\n{self.log_text()[-4000:]}")
-
-    def _try_start(self):
-        self.port, self.admin_port = free_ports()
-        self.process = self._launch(self.command())
+        self.launch()
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
-                if "in use" in self.log_text().lower():
-                    return False
                 raise AssertionError(f"drystone ended with {self.process.returncode}\n{self.log_text()[-4000:]}")
-            if self.health("/health/ready") == 200:
-                return True
+            if self.is_ready():
+                return self
             pause()
         self.kill()
         raise AssertionError(f"drystone was not ready within {START_SECONDS} s\n{self.log_text()[-4000:]}")
+
+    def launch(self):
+        """Starts the process on ports that the kernel chooses."""
+        self.port, self.admin_port = 0, 0
+        self.log_start = self.log.stat().st_size if self.log.exists() else 0
+        self.process = self._launch(self.command())
+
+    def is_ready(self):
+        """Whether this process serves; what it says of its ports is noted."""
+        if not self.port:
+            # From its own words, so that no other process that has got a port meanwhile is taken for it.
+            said = LISTENING.search(self.log.read_bytes()[self.log_start :])
+            if not said:
+                return False
+            self.port, self.admin_port = map(int, said.groups())
+        return self.health("/health/ready") == 200
 
     def _launch(self, command, **options):
         return launch(command, self.log, self._environment(), **options)
@@ -253,14 +262,6 @@ def clean_environment():
     """This process's environment without what would configure a server or a client."""
     unwanted = re.compile(r"^(AWS_|DRYSTONE_|MINIO_|RCLONE_|RESTIC_|https?_proxy|all_proxy)", re.IGNORECASE)
     return {name: value for name, value in os.environ.items() if not unwanted.match(name)}
-
-
-def free_ports():
-    """Two ports that nobody listens on at this moment."""
-    with socket.socket() as first, socket.socket() as second:
-        first.bind(("127.0.0.1", 0))
-        second.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
 
 
 def is_alarming(line):

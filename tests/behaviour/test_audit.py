@@ -114,7 +114,7 @@ def test_no_line_holds_a_secret(server, s3, bucket):
 
 
 def test_one_setting_turns_the_lines_off_and_the_level_of_the_log_does_not(servers):
-    quiet = servers("quiet", arguments=["--log-format", "json", "--log", "error"]).start()
+    quiet = servers("quiet", arguments=["--log-format", "json", "--log", "error,drystone::serve=info"]).start()
     off = servers("off", arguments=["--log-format", "json"], environment={"DRYSTONE_AUDIT": "off"}).start()
     for server in (quiet, off):
         s3 = server.s3()

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from client import LOST, Refused, connected
-from drystone import BINARY, START_SECONDS, Server, free_ports, within
+from drystone import BINARY, START_SECONDS, Server, within
 from operations import OPERATIONS, prepare
 from tally import LONG
 
@@ -178,9 +178,8 @@ def judge(folder, whole, view, damage):
         if "panicked" in done.stderr:
             wrong += f"; verify panicked: {done.stderr[-1000:]}"
         server.log.unlink(missing_ok=True)
-        server.port, server.admin_port = free_ports()
-        server.process = server._launch(server.command())
-        within(START_SECONDS, lambda: server.process.poll() is not None or server.health("/health/ready") == 200)
+        server.launch()
+        within(START_SECONDS, lambda: server.process.poll() is not None or server.is_ready())
         if not found and not is_harmless(whole, damage) and (damage.path != "root.toml" or server.is_running):
             wrong += "; nothing found it"
         if server.is_running and damage != Damage("root.toml", "remove"):

@@ -20,7 +20,7 @@ import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from drystone import START_SECONDS, Server, free_ports, within
+from drystone import START_SECONDS, Server, within
 
 # Numbers of x86_64.
 CHANGES = {
@@ -274,9 +274,8 @@ class WatchedServer(Server):
 
     def start_or_freeze(self):
         """Starts the server and waits until it is ready or frozen."""
-        self.port, self.admin_port = free_ports()
-        self.process = self._launch(self.command())
-        within(START_SECONDS, lambda: self.watch.frozen or self.health("/health/ready") == 200, self.log_text)
+        self.launch()
+        within(START_SECONDS, lambda: self.watch.frozen or self.is_ready(), self.log_text)
 
     def wait(self):
         super().wait()
