@@ -129,6 +129,16 @@ def test_every_metric_of_the_dashboard_and_of_the_rules_is_exposed(server, s3, b
     within(COUNTED_SECONDS, lambda: not missing(), lambda: f"{sorted(missing())} are not exposed")
 
 
+def test_every_metric_that_is_exposed_is_documented(server, s3, bucket):
+    put_part(s3, bucket, create(s3, bucket), 1, b"stone")
+    wait_for(server, {'drystone_uploads_held_bytes{bucket="bucket"}': 5})
+    exposed = set(re.findall(r"(?m)^# TYPE (\S+)", server.admin("/metrics")[1]))
+    documented = set(re.findall(r"(?m)^\| `(drystone_\w+)`", (ROOT / "docs/metrics.md").read_text()))
+    assert exposed <= documented
+    # What is not exposed from the start is the end of something that takes its time.
+    assert documented - exposed <= {"drystone_scrub_finished_timestamp_seconds"}
+
+
 def test_prometheus_reads_what_is_exposed_without_a_complaint(server, s3, bucket):
     put_part(s3, bucket, create(s3, bucket), 1, b"stone")
     wait_for(server, {'drystone_uploads_held_bytes{bucket="bucket"}': 5})

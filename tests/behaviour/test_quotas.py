@@ -96,6 +96,6 @@ def test_every_bucket_without_a_quota_of_its_own_has_that_of_all_others(s3, buck
 
 
 def test_a_quota_that_cannot_be_read_is_explained(servers, tmp_path):
-    (tmp_path / "bad.toml").write_text('[[quotas]]\nbucket = "ci"\nbytes = "lots"\n')
+    (tmp_path / "bad.toml").write_text('[[quotas]]\nbucket = "builds"\nbytes = "lots"\n')
     said = servers("bad", arguments=["--config", str(tmp_path / "bad.toml")]).run_to_its_end()
-    assert "`lots` is no size" in said and "100GiB" in said and "ci" in said
+    assert "`lots` is no size" in said and "100GiB" in said and "builds" in said

@@ -9,8 +9,7 @@
 //! | `drystone_http_sent_bytes_total` | listener | bytes written, with heads and framing |
 //!
 //! Labels come from the program, never from a request, so that no client can grow them; only those of [`uploads`]
-//! name buckets, and a bounded number of them. Each room of the process documents its own metrics as this one does:
-//! [`uploads`], [`audit`](crate::audit), and in the binary the scrub and the housekeeping.
+//! name buckets, and a bounded number of them. All metrics of the process are in `docs/metrics.md`.
 
 pub mod uploads;
 

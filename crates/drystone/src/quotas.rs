@@ -83,9 +83,13 @@ mod tests {
     #[test]
     fn a_quota_is_a_bucket_s_or_that_of_all_others() {
         let read =
-            read(vec![quota(Some("ci"), Some("10GiB"), Some(100)), quota(None, Some("1TB"), None)]).unwrap();
-        let ci = Quota { bytes_max: Some(10 << 30), uploads_max: Some(100) };
-        assert_eq!(read.own.into_iter().collect::<Vec<_>>(), [(BucketName::parse("ci").unwrap(), ci)]);
+            read(vec![quota(Some("builds"), Some("10GiB"), Some(100)), quota(None, Some("1TB"), None)])
+                .unwrap();
+        let builds = Quota { bytes_max: Some(10 << 30), uploads_max: Some(100) };
+        assert_eq!(
+            read.own.into_iter().collect::<Vec<_>>(),
+            [(BucketName::parse("builds").unwrap(), builds)]
+        );
         assert_eq!(read.others, Quota { bytes_max: Some(1_000_000_000_000), uploads_max: None });
     }
 
@@ -108,9 +112,9 @@ mod tests {
             let error = format!("{:#}", read(quotas).unwrap_err());
             assert!(error.contains(want), "{error}");
         };
-        check(vec![quota(Some("ci"), None, None)], "limits nothing");
+        check(vec![quota(Some("builds"), None, None)], "limits nothing");
         check(vec![quota(Some("Upper"), None, Some(1))], "lower-case");
-        check(vec![quota(Some("ci"), Some("much"), None)], "the quota of the bucket ci");
+        check(vec![quota(Some("builds"), Some("much"), None)], "the quota of the bucket builds");
         check(vec![quota(None, None, Some(1)), quota(None, None, Some(2))], "two quotas");
     }
 }
