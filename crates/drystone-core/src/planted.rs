@@ -76,6 +76,8 @@ mistakes! {
     Simulation BucketDeleteForgetsUploads,
     /// The next start does not go on with a bucket deletion that a crash cut short.
     Simulation CondemnedForgottenAtStart,
+    /// A bulk abort takes what it chose without looking at it again.
+    Simulation JobJudgesOnce,
     /// Bytes are freed while somebody reads them.
     Simulation PinsNotHonoured,
     /// Bytes are freed while somebody who found them has not pinned them yet.

@@ -269,8 +269,9 @@ async fn run_all(
         match job.state {
             // What was planned and is neither aborted nor failed had become active, or was gone.
             State::Done => receipt.spared += untouched,
+            // It went to its end as well; what failed is counted already.
             State::Failed => {
-                receipt.failed += untouched;
+                receipt.spared += untouched;
                 let why = job.last_error.as_deref().unwrap_or("the server does not say why");
                 progress.aside(|| output.warn(format!("the job {} failed: {why}", job.id)))?;
             }

@@ -20,13 +20,14 @@ use crate::meta::records::{AbortBucketRecord, BucketRecord, HeldRecord, Record, 
 use crate::meta::tables::{self, Within, load, save};
 use crate::names::{AccountId, BucketName, ObjectKey, Timestamp};
 use crate::objects::list::not_a_key;
+use crate::planted::{Mistake, planted};
 use crate::reclaim::ownership::SEGMENTS_PER_COMMIT;
 use crate::store::{Frees, Store};
 use crate::uploads::abort::remove_upload;
 use crate::uploads::upload::held;
 
-/// Most uploads that one transaction aborts. The lane takes some 10 microseconds for each of them (measured),
-/// and every other command waits meanwhile.
+/// Most uploads that one transaction aborts. The lane takes 25 microseconds for each of them (measured), so that
+/// other commands wait some 6 milliseconds for a batch without parts.
 pub const UPLOADS_PER_COMMIT: usize = 256;
 /// Most rows of uploads that one batch looks at.
 const ROWS_PER_BATCH: usize = 4_096;
@@ -212,7 +213,8 @@ fn abort_some(
             advanced.failed.push(error);
             continue;
         }
-        if matching(tx, &rows.selection.conditions, &candidate.row, value)?.is_none() {
+        let still = matching(tx, &rows.selection.conditions, &candidate.row, value)?.is_some();
+        if !still && !planted(Mistake::JobJudgesOnce) {
             continue;
         }
         let (key, upload_id) = tables::read_upload_key(&candidate.row)?;
