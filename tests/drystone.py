@@ -95,7 +95,9 @@ class Server:
         """Whether this process serves; what it says of its ports is noted."""
         if not self.port:
             # From its own words, so that no other process that has got a port meanwhile is taken for it.
-            said = LISTENING.search(self.log.read_bytes()[self.log_start :])
+            with self.log.open("rb") as log:
+                log.seek(self.log_start)
+                said = LISTENING.search(log.read())
             if not said:
                 return False
             self.port, self.admin_port = map(int, said.groups())
