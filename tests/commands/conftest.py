@@ -123,17 +123,24 @@ class Commands:
         assert code is None or done.returncode == code, said
         return Ran(done.returncode, done.stdout, done.stderr)
 
-    def start(self, *arguments):
+    def start(self, *arguments, **options):
         """Starts a command whose output can be read while it runs."""
+        options = {"stdin": subprocess.DEVNULL, "text": True} | options
         return subprocess.Popen(
             [str(BINARY), *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
             env=self.environment,
             cwd=self.folder,
+            **options,
         )
+
+    def pipe(self, *arguments, data=b"", code=0):
+        """Gives a command bytes on its standard input; returns those on its standard output."""
+        process = self.start(*arguments, stdin=subprocess.PIPE, text=False)
+        out, err = process.communicate(data, COMMAND_SECONDS)
+        assert process.returncode == code, f"{arguments} ended with {process.returncode}\n{err.decode()[-3000:]}"
+        return out
 
 
 def free_port():

@@ -23,6 +23,12 @@ PAGES = [
     "uploads rule set",
     "uploads rule preview",
     "uploads rule remove",
+    "ls",
+    "mb",
+    "rb",
+    "cp",
+    "rm",
+    "cat",
 ]
 
 
@@ -76,3 +82,15 @@ def test_json_shapes_are_as_agreed(endpoint, run, home):
     (home / "file").write_bytes(b"x")
     endpoint.start_uploads(["file"])
     agreed("json-resume.txt", shapes(run("uploads", "resume", "file", f"{endpoint.bucket}/file", "--json").lines))
+
+
+def test_json_shapes_of_objects_are_as_agreed(ours, run_ours, home):
+    (home / "file").write_bytes(b"x")
+    key = f"s3://{ours.bucket}/d/file"
+    agreed("json-cp.txt", shapes(run_ours("cp", "file", key, "--json").lines))
+    agreed("json-ls-buckets.txt", shapes(run_ours("ls", "--json").lines))
+    agreed("json-ls-objects.txt", shapes(run_ours("ls", ours.bucket, "--recursive", "--summarize", "--json").lines))
+    agreed("json-ls-folders.txt", shapes(run_ours("ls", ours.bucket, "--json").lines))
+    agreed("json-rm.txt", shapes(run_ours("rm", key, "--json").lines))
+    agreed("json-rb.txt", shapes(run_ours("rb", ours.bucket, "--json").lines))
+    agreed("json-mb.txt", shapes(run_ours("mb", ours.bucket, "--json").lines))

@@ -23,6 +23,7 @@ use clap::Args;
 
 use crate::failure::Failure;
 use crate::raw::{Ask, Place, send};
+use crate::shell;
 
 /// How often one request is sent at most, the SDK's waiting between the tries included: enough for a server
 /// that restarts.
@@ -47,6 +48,16 @@ pub struct ConnectionArgs {
     /// Server to ask, as http://127.0.0.1:9000 [default: AWS_ENDPOINT_URL, the profile's, or Amazon S3]
     #[arg(long, value_name = "URL", value_parser = parse_endpoint)]
     pub endpoint_url: Option<String>,
+}
+
+impl ConnectionArgs {
+    /// The options as they would be typed, each behind a space, for a command that is shown to the user.
+    pub fn typed(&self) -> String {
+        let given =
+            [("profile", &self.profile), ("region", &self.region), ("endpoint-url", &self.endpoint_url)];
+        let given = given.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
+        given.fold(String::new(), |typed, (name, value)| format!("{typed} --{name} {}", shell::quoted(value)))
+    }
 }
 
 /// A server, and the right to ask it.

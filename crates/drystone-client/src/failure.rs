@@ -11,6 +11,7 @@ use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 
 use crate::ending::Ending;
+use crate::output::printable;
 
 /// Why a command could not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +20,7 @@ pub enum Failure {
     #[error("{0}")]
     Usage(String),
     /// The server answered, and refused.
-    #[error("{doing}: {code}: {message}{}", next_step(code))]
+    #[error("{}: {code}: {message}{}", printable(doing), next_step(code))]
     Refused {
         /// What was being done, to which thing: `list uploads of s3://photos`.
         doing: String,
@@ -31,7 +32,7 @@ pub enum Failure {
         message: String,
     },
     /// No answer came, or none that could be read.
-    #[error("{doing}: {why}")]
+    #[error("{}: {why}", printable(doing))]
     NoAnswer {
         /// What was being done, to which thing.
         doing: String,
@@ -39,7 +40,7 @@ pub enum Failure {
         why: String,
     },
     /// The server's answers contradict S3 or themselves.
-    #[error("{doing}: {why}")]
+    #[error("{}: {why}", printable(doing))]
     Nonsense {
         /// What was being done, to which thing.
         doing: String,
@@ -47,7 +48,7 @@ pub enum Failure {
         why: String,
     },
     /// A file of this machine.
-    #[error("{doing}: {source}")]
+    #[error("{}: {source}", printable(doing))]
     File {
         /// What was being done, to which file.
         doing: String,
@@ -187,6 +188,8 @@ mod tests {
         let text = refused(403, "SignatureDoesNotMatch").to_string();
         assert!(text.starts_with("abort x: SignatureDoesNotMatch: No.; check AWS_ACCESS_KEY_ID"), "{text}");
         assert_eq!(refused(500, "InternalError").to_string(), "abort x: InternalError: No.");
+        let forged = Failure::NoAnswer { doing: "read a\nb".into(), why: "no".into() };
+        assert_eq!(forged.to_string(), "read a\\nb: no", "a key cannot forge a line");
     }
 
     #[test]

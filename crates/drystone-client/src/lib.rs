@@ -19,6 +19,8 @@ pub mod moment;
 
 pub mod size;
 
+pub mod shell;
+
 pub mod ending;
 
 pub mod failure;
@@ -31,6 +33,8 @@ pub mod raw;
 
 pub mod server;
 
+pub mod listed_key;
+
 pub mod output;
 
 pub mod table;
@@ -39,8 +43,16 @@ pub mod progress;
 
 pub mod interrupt;
 
+pub mod stop;
+
+pub mod work;
+
 pub mod pause;
 
 pub mod command;
 
 pub mod uploads;
+
+pub mod transfer;
+
+pub mod objects;

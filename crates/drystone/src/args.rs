@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use drystone_client::objects::ObjectsVerb;
 use drystone_client::uploads::UploadsArgs;
 
 /// An S3-compatible object store in one binary.
@@ -28,6 +29,9 @@ pub(crate) enum Verb {
     Verify(VerifyArgs),
     /// Unfinished multipart uploads on any S3 server: list, measure, abort, finish.
     Uploads(Box<UploadsArgs>),
+    /// Buckets and objects.
+    #[command(flatten)]
+    Objects(ObjectsVerb),
 }
 
 /// Settings of `serve`. Each can also stand in a configuration file and in the environment; a flag

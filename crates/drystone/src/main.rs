@@ -27,6 +27,7 @@ fn main() -> ExitCode {
     let outcome = match command.verb {
         Verb::Serve(args) => serve::run(*args).map(|()| ExitCode::SUCCESS),
         Verb::Verify(args) => verify::run(&args),
+        Verb::Objects(verb) => Ok(drystone_client::objects::run(verb)),
         Verb::Uploads(args) => Ok(drystone_client::uploads::run(*args)),
     };
     outcome.unwrap_or_else(|error| {

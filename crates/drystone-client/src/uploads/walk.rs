@@ -15,9 +15,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::operation::list_multipart_uploads::ListMultipartUploadsOutput;
 use aws_sdk_s3::types::{EncodingType, MultipartUpload};
-use percent_encoding::percent_decode_str;
 
 use crate::failure::Failure;
+use crate::listed_key::decoded;
 use crate::raw::Seen;
 use crate::target::Target;
 use crate::uploads::extensions::{self, Extension};
@@ -123,7 +123,7 @@ impl Walk {
         });
         Some(Upload {
             bucket: self.target.bucket.clone(),
-            key: decoded(page, listed.key()?),
+            key: decoded(page.encoding_type(), listed.key()?),
             id: listed.upload_id()?.to_owned(),
             initiated: listed.initiated().and_then(timestamp),
             initiator: initiator.map(str::to_owned),
@@ -140,12 +140,12 @@ impl Walk {
         let given = page.next_key_marker().filter(|key| !key.is_empty());
         let marker = match (given, page.uploads().last()) {
             (Some(key), _) => Marker {
-                key: decoded(page, key),
+                key: decoded(page.encoding_type(), key),
                 upload_id: page.next_upload_id_marker().filter(|id| !id.is_empty()).map(str::to_owned),
             },
             // Some servers leave the markers out; they stand for the page's last upload.
             (None, Some(last)) => Marker {
-                key: decoded(page, last.key().unwrap_or_default()),
+                key: decoded(page.encoding_type(), last.key().unwrap_or_default()),
                 upload_id: last.upload_id().map(str::to_owned),
             },
             (None, None) => {
@@ -163,15 +163,6 @@ impl Walk {
         }
         Ok(Place::After(marker))
     }
-}
-
-/// A key as it is. Servers say whether they encoded it, and those that ignore the wish do not.
-fn decoded(page: &ListMultipartUploadsOutput, text: &str) -> String {
-    if page.encoding_type() != Some(&EncodingType::Url) {
-        return text.to_owned();
-    }
-    // As in a form: a space may be a plus.
-    percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
 }
 
 fn hash(value: &impl Hash) -> u64 {
@@ -240,13 +231,6 @@ mod tests {
         assert_eq!(ids(&walk.read(&first, &[])), ["1", "3"]);
         assert_eq!(ids(&walk.read(&page(&[("logs/a", "3"), ("logs/b", "4")], None), &[])), ["4"]);
         assert_eq!(walk.undated(), 3);
-    }
-
-    #[test]
-    fn keys_are_decoded_when_the_server_says_that_it_encoded_them() {
-        let encoded = ListMultipartUploadsOutput::builder().encoding_type(EncodingType::Url).build();
-        assert_eq!(decoded(&encoded, "a%2Bb+c%00%C3%A4/"), "a+b c\0ä/");
-        assert_eq!(decoded(&page(&[], None), "100%25+x"), "100%25+x");
     }
 
     #[test]
