@@ -371,6 +371,15 @@ def test_a_server_that_dies_is_told_of_with_the_command_that_aborts(servers, hom
     assert "Uploads" not in server.s3().list_multipart_uploads(Bucket="bucket")
 
 
+def test_a_server_that_is_not_there_is_not_asked_for_every_file(run_nowhere, home):
+    (home / "source").mkdir()
+    for number in range(200):
+        (home / f"source/{number:03}").write_bytes(b"1")
+    seen = run_nowhere("cp", "source", "s3://bucket", "--recursive", code=3)
+    assert 10 <= seen.err.count("upload failed: ") <= 30
+    assert "the server does not answer, so no more was tried" in seen.err
+
+
 def test_a_connection_that_breaks_once_is_begun_again(ours, run_ours, between, home):
     put(ours, "k", os.urandom(3 * PART))
     between.cut_after, between.cuts_left = 3 * MIB, 2

@@ -14,6 +14,10 @@ use crate::work::ended;
 /// Files at a time. Their requests share the command's lanes.
 const JOBS_AT_A_TIME: usize = 10;
 
+/// Failures without any answer, one after the other, after which no more files are tried: each of them has been
+/// waited for as long as the SDK repeats a request.
+const UNANSWERED_MAX: u32 = 10;
+
 /// How much is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Talk {
@@ -35,6 +39,8 @@ pub struct Runner<'a> {
     done: u64,
     bytes: u64,
     failed: u64,
+    /// Failures without an answer since the last one that had one.
+    unanswered: u32,
     last_failure: Option<Failure>,
     /// Why nothing more can be told.
     mute: Option<Failure>,
@@ -44,12 +50,24 @@ impl<'a> Runner<'a> {
     /// Nothing is at work yet.
     pub fn new(mover: Mover, output: &'a mut Output, talk: Talk, options: String) -> Self {
         let (tasks, last_failure, mute) = (JoinSet::new(), None, None);
-        Self { mover, output, talk, options, tasks, done: 0, bytes: 0, failed: 0, last_failure, mute }
+        Self {
+            mover,
+            output,
+            talk,
+            options,
+            tasks,
+            done: 0,
+            bytes: 0,
+            failed: 0,
+            unanswered: 0,
+            last_failure,
+            mute,
+        }
     }
 
     /// Whether no more jobs should be begun.
     pub fn is_stopping(&self) -> bool {
-        self.mover.stop.is_asked()
+        self.mover.stop.is_asked() || self.unanswered >= UNANSWERED_MAX
     }
 
     /// Begins a job, when one of those before it has ended if there are many.
@@ -86,6 +104,7 @@ impl<'a> Runner<'a> {
         let (line, takes_output, outcome) = ended(outcome);
         match outcome {
             Ok(bytes) => {
+                self.unanswered = 0;
                 self.done += 1;
                 self.bytes += bytes;
                 if !takes_output {
@@ -100,6 +119,11 @@ impl<'a> Runner<'a> {
     fn tell_failure(&mut self, line: &Line, broken: Broken) {
         let Broken { failure, upload } = broken;
         let is_interrupted = matches!(failure, Failure::Interrupted);
+        match &failure {
+            Failure::NoAnswer { .. } => self.unanswered += 1,
+            Failure::Refused { .. } => self.unanswered = 0,
+            _ => {}
+        }
         let copy = format!("{} to {}", shown(&line.from), shown(&line.to));
         let what = if is_interrupted {
             format!("{} interrupted: {copy}", line.kind)
@@ -159,7 +183,7 @@ impl<'a> Runner<'a> {
             return Err(failure);
         }
         let copied = || format!("{} copied, {}", counted(self.done, "object"), Size(self.bytes));
-        if self.is_stopping() {
+        if self.mover.stop.is_asked() {
             let rest = if self.failed > 0 { format!(", {} failed", self.failed) } else { String::new() };
             let text = format!("Interrupted: {}{rest}; the others are as they were.", copied());
             self.warn(&text);
@@ -167,7 +191,9 @@ impl<'a> Runner<'a> {
         }
         found?;
         if self.failed > 0 {
-            let text = format!("{}, {} failed.", copied(), self.failed);
+            let rest =
+                if self.is_stopping() { "; the server does not answer, so no more was tried" } else { "" };
+            let text = format!("{}, {} failed{rest}.", copied(), self.failed);
             self.warn(&text);
             return Ok(Ending::SomeFailed);
         }
@@ -187,7 +213,7 @@ impl<'a> Runner<'a> {
             (None, Some(failure)) if failure.is_reader_gone() => Err(failure),
             // It has been told, with what became of its upload.
             (None, Some(failure)) => Ok(failure.ending()),
-            (None, None) if self.is_stopping() && self.done == 0 => Ok(Ending::Interrupted),
+            (None, None) if self.mover.stop.is_asked() && self.done == 0 => Ok(Ending::Interrupted),
             (None, None) => Ok(Ending::Done),
         }
     }
