@@ -53,7 +53,7 @@ const fn models(binary: &'static str, package: &'static str) -> Suite {
 /// What runs against the mistakes that no real disk is needed for, the quick ones first.
 const SIMULATION: &[Suite] = &[
     promises("races::ordered"),
-    promises("found"),
+    promises("deletion"),
     promises("rot"),
     store("drystone_store"),
     models("drystone_store", "drystone-store"),
@@ -91,6 +91,7 @@ pub(crate) fn check() -> Result<()> {
     let mistakes = mistakes(&list);
     ensure!(mistakes.len() >= 20, "only {} mistakes are listed in {LIST}", mistakes.len());
     let built = Built { plain: build(Build::Plain)?, scheduled: build(Build::Scheduled)? };
+    innocent(&built)?;
     let (waiting, missed) = (Mutex::new(mistakes.iter()), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
@@ -153,7 +154,7 @@ fn build(how: Build) -> Result<Vec<PathBuf>> {
     command.args(["--features", features]);
     stage::run_command(command, &log, BUILD_LIMIT).context("build the suites with planted mistakes")?;
     let said = fs::read_to_string(&log).context("read what cargo said")?;
-    Ok(executables(&said))
+    Ok(executables(&said).into_iter().map(|path| repository::root().join(path)).collect())
 }
 
 /// The test binaries that cargo names: `Executable tests/a.rs (PATH)`.
@@ -164,23 +165,61 @@ fn executables(said: &str) -> Vec<PathBuf> {
         .collect()
 }
 
+/// Runs every suite without a mistake: one that fails then would be said to catch them all.
+fn innocent(built: &Built) -> Result<()> {
+    let log = stage::log_path("planted-none")?;
+    let (waiting, failed) = (Mutex::new(SIMULATION.iter().chain(DISK)), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                loop {
+                    let Some(suite) = waiting.lock().ok().and_then(|mut waiting| waiting.next()) else {
+                        return;
+                    };
+                    let run = suite
+                        .command(None, built)
+                        .and_then(|command| stage::run_command(command, &log, LIMIT));
+                    if let (Err(error), Ok(mut failed)) = (run, failed.lock()) {
+                        failed.push(format!("{}: {error:#}", suite.name()));
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap_or_default();
+    ensure!(failed.is_empty(), "suites fail without a mistake, see {}: {}", log.display(), failed.join("; "));
+    Ok(())
+}
+
 /// Runs suites against `mistake` until one fails, and names it.
 fn catch(mistake: &Mistake, built: &Built) -> Result<Option<String>> {
     let log = stage::log_path(&format!("planted-{}", mistake.name))?;
     for suite in if mistake.on_disk { DISK } else { SIMULATION } {
-        let built = match suite.build {
-            Build::Plain => &built.plain,
-            Build::Scheduled => &built.scheduled,
-        };
-        let binary = find(built, suite.binary)?;
-        let mut command = Command::new(binary);
-        command.arg(suite.filter).env("DRYSTONE_PLANTED", &mistake.name).env("RUST_BACKTRACE", "0");
-        command.current_dir(repository::root().join("crates").join(suite.package));
+        let command = suite.command(Some(mistake), built)?;
         if stage::run_command(command, &log, LIMIT).is_err() {
-            return Ok(Some(format!("{} {}", suite.binary, suite.filter).trim_end().to_owned()));
+            return Ok(Some(suite.name()));
         }
     }
     Ok(None)
+}
+
+impl Suite {
+    fn name(&self) -> String {
+        format!("{} {}", self.binary, self.filter).trim_end().to_owned()
+    }
+
+    /// What runs it, with a mistake or without one.
+    fn command(&self, mistake: Option<&Mistake>, built: &Built) -> Result<Command> {
+        let built = match self.build {
+            Build::Plain => &built.plain,
+            Build::Scheduled => &built.scheduled,
+        };
+        let mut command = Command::new(find(built, self.binary)?);
+        command.arg(self.filter).env("RUST_BACKTRACE", "0").env_remove("DRYSTONE_PLANTED");
+        command.current_dir(repository::root().join("crates").join(self.package));
+        command.envs(mistake.map(|mistake| ("DRYSTONE_PLANTED", &mistake.name)));
+        Ok(command)
+    }
 }
 
 /// The binary called `name`; cargo puts a hash behind the name.
