@@ -1,13 +1,15 @@
 """A listing needs as much memory for a million uploads as for a few thousand."""
 
 import os
+import re
 import subprocess
 import urllib.parse
+from pathlib import Path
 
 import pytest
 from proxy import between
 
-from drystone import BINARY, MIB
+from drystone import BINARY
 
 # A page of 1,000 uploads is some 400 KB of XML, of which the command holds a few copies.
 PEAK_MIB_MAX = 96
@@ -34,9 +36,11 @@ def page(number):
 
 @pytest.mark.timeout(1_200)
 def test_a_million_uploads_are_listed_in_bounded_memory(run_nowhere, home):
-    asked = []
+    asked, started, peaks = [], [], []
 
     def change(_, path, __):
+        # While it waits for this page. What the kernel says at the end counts the process that started it as well.
+        peaks.extend(map(peak_mib, started))
         query = urllib.parse.parse_qs(urllib.parse.urlsplit(path).query)
         marker = query.get("key-marker", ["logs/-001/"])[0]
         asked.append(int(marker.split("/")[1]) + 1)
@@ -44,11 +48,15 @@ def test_a_million_uploads_are_listed_in_bounded_memory(run_nowhere, home):
 
     with between("http://127.0.0.1:9", change) as url, (home / "rows").open("wb") as rows:
         environment = run_nowhere.environment | {"AWS_ENDPOINT_URL": url}
-        process = subprocess.Popen([BINARY, "uploads", "ls", "bucket", "--json"], stdout=rows, env=environment)
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        with subprocess.Popen([BINARY, "uploads", "ls", "bucket", "--json"], stdout=rows, env=environment) as process:
+            started.append(process.pid)
     assert process.returncode == 0 and asked == list(range(PAGES))
     with (home / "rows").open() as rows:
         assert sum(1 for _ in rows) == PAGES * 1_000 + 1
-    assert used.ru_maxrss * 1024 < PEAK_MIB_MAX * MIB, f"{used.ru_maxrss // 1024} MiB"
-    print(f"{PAGES * 1_000} uploads: a peak of {used.ru_maxrss // 1024} MiB")
+    assert len(peaks) > PAGES // 2 and 5 < max(peaks) < PEAK_MIB_MAX, peaks
+    print(f"{PAGES * 1_000} uploads: a peak of {max(peaks)} MiB")
+
+
+def peak_mib(pid):
+    """The most memory that a process has held."""
+    return int(re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())[1]) // 1024
