@@ -12,7 +12,7 @@ class Broken(Exception):
 
 
 @contextlib.contextmanager
-def between(url, change):
+def proxy(url, change):
     """Forwards to `url`. `change(method, path, forward)` returns the status and body of the answer, most simply those
     of `forward()`, or raises `Broken`."""
     target = urllib.parse.urlsplit(url)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from between import Between
 from drystone import BINARY, MIB, Server, within
+from wire import Wire
 
 PART = 8 * MIB
 
@@ -24,12 +24,12 @@ STRANGE = ["plain", "a b/c d", "wände/石垣 🧱", "a+b%20&=?#<>'\"", "-dash",
 
 
 @pytest.fixture
-def between(ours, run_ours):
-    """A proxy between the command and Drystone."""
-    proxy = Between(int(ours.url.rsplit(":", 1)[1]))
-    run_ours.environment["AWS_ENDPOINT_URL"] = proxy.url
-    yield proxy
-    proxy.close()
+def wire(ours, run_ours):
+    """What the command's bytes go through to Drystone."""
+    wire = Wire(int(ours.url.rsplit(":", 1)[1]))
+    run_ours.environment["AWS_ENDPOINT_URL"] = wire.url
+    yield wire
+    wire.close()
 
 
 def tree(folder):
@@ -291,11 +291,11 @@ def test_ctrl_c_while_a_stream_is_sent_leaves_no_upload(endpoint, run, number):
     assert "Contents" not in endpoint.s3.list_objects_v2(Bucket=endpoint.bucket)
 
 
-def test_ctrl_c_while_parts_of_a_file_are_under_way_leaves_no_upload(ours, run_ours, between, home):
+def test_ctrl_c_while_parts_of_a_file_are_under_way_leaves_no_upload(ours, run_ours, wire, home):
     (home / "big").write_bytes(bytes(6 * PART))
-    between.stall_after = MIB
+    wire.stall_after = MIB
     process = run_ours.start("cp", "big", f"s3://{ours.bucket}/half")
-    assert between.stalled.wait(60)
+    assert wire.stalled.wait(60)
     process.send_signal(signal.SIGINT)
     code, _, err = ended(process)
     assert code == 130, err
@@ -303,14 +303,14 @@ def test_ctrl_c_while_parts_of_a_file_are_under_way_leaves_no_upload(ours, run_o
     assert ours.listed() == []
 
 
-def test_ctrl_c_while_a_folder_is_copied_says_what_was_done(ours, run_ours, between, home):
+def test_ctrl_c_while_a_folder_is_copied_says_what_was_done(ours, run_ours, wire, home):
     (home / "source").mkdir()
     for name in ("a", "b", "c"):
         (home / f"source/{name}").write_bytes(bytes(2 * PART) if name != "a" else b"1")
-    between.stall_after = MIB
+    wire.stall_after = MIB
     process = run_ours.start("cp", "source", f"s3://{ours.bucket}", "--recursive")
     within(60, lambda: ours.s3.list_objects_v2(Bucket=ours.bucket)["KeyCount"] == 1 and len(ours.listed()) == 2)
-    assert between.stalled.wait(60)
+    assert wire.stalled.wait(60)
     process.send_signal(signal.SIGINT)
     code, out, err = ended(process)
     assert (code, out) == (130, f"upload: source/a to s3://{ours.bucket}/a\n"), err
@@ -318,27 +318,27 @@ def test_ctrl_c_while_a_folder_is_copied_says_what_was_done(ours, run_ours, betw
     assert ours.listed() == []
 
 
-def test_ctrl_c_while_a_file_is_read_leaves_no_file(ours, run_ours, between, home):
+def test_ctrl_c_while_a_file_is_read_leaves_no_file(ours, run_ours, wire, home):
     put(ours, "k", bytes(4 * PART))
-    between.stall_after = 10_000
+    wire.stall_after = 10_000
     (home / "here").mkdir()
     process = run_ours.start("cp", f"s3://{ours.bucket}/k", "here/file")
     within(60, lambda: any((home / "here").iterdir()))
-    between.stall_after = 0
+    wire.stall_after = 0
     process.send_signal(signal.SIGINT)
     code, _, err = ended(process)
     assert code == 130, err
     assert list((home / "here").iterdir()) == []
 
 
-def test_a_second_ctrl_c_names_the_upload_that_may_be_left(ours, run_ours, between, home):
+def test_a_second_ctrl_c_names_the_upload_that_may_be_left(ours, run_ours, wire, home):
     process = run_ours.start("cp", "-", f"s3://{ours.bucket}/half", stdin=subprocess.PIPE, text=False)
     feed(process, bytes(3 * PART))
     within(60, lambda: has_parts(ours))
     # From now on no request gets through, the abort included.
-    between.stall_after = 0
+    wire.stall_after = 0
     process.send_signal(signal.SIGINT)
-    assert between.stalled.wait(60)
+    assert wire.stalled.wait(60)
     process.send_signal(signal.SIGINT)
     code, _, err = ended(process)
     assert code == 130, err
@@ -380,41 +380,41 @@ def test_a_server_that_is_not_there_is_not_asked_for_every_file(run_nowhere, hom
     assert "the server does not answer, so no more was tried" in seen.err
 
 
-def test_a_connection_that_breaks_once_is_begun_again(ours, run_ours, between, home):
+def test_a_connection_that_breaks_once_is_begun_again(ours, run_ours, wire, home):
     put(ours, "k", os.urandom(3 * PART))
-    between.cut_after, between.cuts_left = 3 * MIB, 2
+    wire.cut_after, wire.cuts_left = 3 * MIB, 2
     run_ours("cp", f"s3://{ours.bucket}/k", "file")
-    assert between.cuts_left <= 0
+    assert wire.cuts_left <= 0
     assert (home / "file").read_bytes() == body_of(ours, "k")
 
 
-def test_a_connection_that_always_breaks_leaves_no_file(ours, run_ours, between, home):
+def test_a_connection_that_always_breaks_leaves_no_file(ours, run_ours, wire, home):
     put(ours, "k", os.urandom(3 * PART))
     (home / "file").write_bytes(b"old")
-    between.cut_after, between.cuts_left = 3 * MIB, 1_000
+    wire.cut_after, wire.cuts_left = 3 * MIB, 1_000
     seen = run_ours("cp", f"s3://{ours.bucket}/k", "file", code=1)
     assert "of 8388608 bytes" in seen.err
     assert tree(home) == {"file": b"old"}
 
 
-def test_a_byte_that_changes_on_the_way_is_noticed(ours, run_ours, between, home):
+def test_a_byte_that_changes_on_the_way_is_noticed(ours, run_ours, wire, home):
     run_ours.pipe("cp", "-", f"s3://{ours.bucket}/k", data=os.urandom(3 * PART))
-    between.change_at = 2 * MIB
+    wire.change_at = 2 * MIB
     seen = run_ours("cp", f"s3://{ours.bucket}/k", "file", code=1)
-    assert between.changed > 0
+    assert wire.changed > 0
     assert "have the checksum" in seen.err, seen.err
     assert tree(home) == {}
 
 
-def test_a_file_that_changes_while_it_is_sent_is_not_stored(ours, run_ours, between, home):
+def test_a_file_that_changes_while_it_is_sent_is_not_stored(ours, run_ours, wire, home):
     path = home / "big"
     path.write_bytes(bytes(12 * PART))
-    between.stall_after = MIB
+    wire.stall_after = MIB
     process = run_ours.start("cp", "big", f"s3://{ours.bucket}/k")
-    assert between.stalled.wait(60)
+    assert wire.stalled.wait(60)
     path.write_bytes(b"short")
-    between.stall_after = None
-    between.close()
+    wire.stall_after = None
+    wire.close()
     code, _, err = ended(process)
     assert code == 1
     assert ours.s3.list_objects_v2(Bucket=ours.bucket)["KeyCount"] == 0, err

@@ -7,7 +7,7 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
-from proxy import between
+from proxy import proxy
 
 from drystone import BINARY
 
@@ -46,7 +46,7 @@ def test_a_million_uploads_are_listed_in_bounded_memory(run_nowhere, home):
         asked.append(int(marker.split("/")[1]) + 1)
         return 200, page(asked[-1])
 
-    with between("http://127.0.0.1:9", change) as url, (home / "rows").open("wb") as rows:
+    with proxy("http://127.0.0.1:9", change) as url, (home / "rows").open("wb") as rows:
         environment = run_nowhere.environment | {"AWS_ENDPOINT_URL": url}
         with subprocess.Popen([BINARY, "uploads", "ls", "bucket", "--json"], stdout=rows, env=environment) as process:
             started.append(process.pid)

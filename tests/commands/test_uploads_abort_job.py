@@ -4,7 +4,7 @@ import json
 import re
 import signal
 
-from proxy import Broken, between
+from proxy import Broken, proxy
 
 from drystone import within
 from signed import Signer
@@ -26,7 +26,7 @@ def test_a_bucket_is_cleaned_by_one_job_in_a_handful_of_requests(server, ours, r
         requests.append((method, path))
         return forward()
 
-    with between(ours.url, change) as url:
+    with proxy(ours.url, change) as url:
         seen = run_ours("uploads", "abort", f"{ours.bucket}/logs/", "--all", "--yes", "--json", AWS_ENDPOINT_URL=url)
     [receipt] = seen.of("receipt")
     assert receipt["means"] == "job" and receipt["proven"] is True
@@ -64,7 +64,7 @@ def test_a_broken_connection_leaves_the_job_running(server, ours, run_ours):
             raise Broken
         return forward()
 
-    with between(ours.url, change) as url:
+    with proxy(ours.url, change) as url:
         seen = run_ours("uploads", "abort", ours.bucket, "--all", "--yes", "--json", AWS_ENDPOINT_URL=url)
     assert seen.of("receipt")[0]["aborted"]["uploads"] == 600 and ours.listed() == []
     assert next(breaks, None) is None, "the connection was not broken often enough"
@@ -82,7 +82,7 @@ def test_ctrl_c_cancels_the_job_and_says_what_was_done(server, ours, run_ours, h
             body = body.replace(b'"state":"done"', b'"state":"running"')
         return status, body
 
-    with between(ours.url, change) as url:
+    with proxy(ours.url, change) as url:
         run_ours.environment["AWS_ENDPOINT_URL"] = url
         process = run_ours.start("uploads", "abort", ours.bucket, "--all", "--yes", "--receipt", "receipt.json")
         within(60, lambda: len(looked) > 2, lambda: "nobody looked at the job")

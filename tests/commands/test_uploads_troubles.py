@@ -6,7 +6,7 @@ import re
 import signal
 import threading
 
-from proxy import Broken, between
+from proxy import Broken, proxy
 
 DENIED = b"<Error><Code>AccessDenied</Code><Message>No.</Message></Error>"
 
@@ -20,7 +20,7 @@ def test_an_abort_that_fails_is_named_with_its_id_and_error(endpoint, run):
             return 404, b""
         return (403, DENIED) if method == "DELETE" and path.startswith(f"/{endpoint.bucket}/b") else forward()
 
-    with between(endpoint.url, change) as url:
+    with proxy(endpoint.url, change) as url:
         seen = run("uploads", "abort", endpoint.bucket, "--all", "--yes", "--json", code=3, AWS_ENDPOINT_URL=url)
     outcomes = {line["id"]: (line["outcome"], line["error"]) for line in seen.of("abort")}
     assert outcomes[first] == ("aborted", None)
@@ -42,7 +42,7 @@ def test_a_broken_connection_is_tried_again(endpoint, run):
                 raise Broken
         return (404, b"") if "/.drystone/" in path else forward()
 
-    with between(endpoint.url, change) as url:
+    with proxy(endpoint.url, change) as url:
         run("uploads", "abort", endpoint.bucket, "--all", "--yes", AWS_ENDPOINT_URL=url)
     assert endpoint.listed() == [] and list(broken.values()) == [3] * 5
 
@@ -53,7 +53,7 @@ def test_an_abort_that_the_server_accepts_and_does_not_do_is_found_by_the_second
     def change(method, path, forward):
         return (204, b"") if method == "DELETE" else (404, b"") if "/.drystone/" in path else forward()
 
-    with between(endpoint.url, change) as url:
+    with proxy(endpoint.url, change) as url:
         seen = run("uploads", "abort", endpoint.bucket, "--all", "--yes", "--json", code=3, AWS_ENDPOINT_URL=url)
     [entry] = seen.of("abort")
     assert entry["outcome"] == "failed" and "still lists" in entry["error"]
@@ -74,7 +74,7 @@ def test_parts_that_arrive_during_the_abort_need_another_one(endpoint, run):
 
     if endpoint.is_drystone():
         return  # there one abort is enough, and the command knows it
-    with between(endpoint.url, change) as url:
+    with proxy(endpoint.url, change) as url:
         run("uploads", "abort", endpoint.bucket, "--all", "--yes", AWS_ENDPOINT_URL=url)
     assert endpoint.listed() == [] and next(aborts) == 2
 
@@ -88,7 +88,7 @@ def test_a_server_that_leaves_out_initiated_is_warned_about_and_its_uploads_are_
         status, body = forward()
         return status, re.sub(rb"<Initiated>.*?</Initiated>", b"", body)
 
-    with between(endpoint.url, change) as url:
+    with proxy(endpoint.url, change) as url:
         seen = run("uploads", "ls", endpoint.bucket, "--json", AWS_ENDPOINT_URL=url)
         assert [line["initiated"] for line in seen.of("upload")] == [None, None]
         assert "warning: the server does not say of 2 uploads" in seen.err
@@ -113,7 +113,7 @@ def test_pages_that_go_round_in_a_circle_end_with_an_error(ours, run_ours):
             pages.append((status, re.sub(rb"<IsTruncated>.*?</IsTruncated>", b"<IsTruncated>true</IsTruncated>" + markers, body)))
         return pages[0]
 
-    with between(ours.url, change) as url:
+    with proxy(ours.url, change) as url:
         seen = run_ours("uploads", "ls", ours.bucket, code=1, AWS_ENDPOINT_URL=url)
     assert "go round in a circle" in seen.err
 
@@ -125,7 +125,7 @@ def test_a_bucket_that_is_closed_to_us_does_not_hide_the_others(ours, run_ours):
     def change(method, path, forward):
         return (403, DENIED) if path.startswith("/closed") else forward()
 
-    with between(ours.url, change) as url:
+    with proxy(ours.url, change) as url:
         seen = run_ours("uploads", "ls", "--json", code=3, AWS_ENDPOINT_URL=url)
         assert [line["key"] for line in seen.of("upload")] == ["a"] and "s3://closed: AccessDenied" in seen.err
         run_ours("uploads", "ls", "closed", code=1, AWS_ENDPOINT_URL=url)
@@ -135,7 +135,7 @@ def test_a_rule_that_a_server_accepts_and_drops_is_found(endpoint, run):
     def change(method, path, forward):
         return (200, b"") if method == "PUT" and "lifecycle" in path else forward()
 
-    with between(endpoint.url, change) as url:
+    with proxy(endpoint.url, change) as url:
         seen = run("uploads", "rule", "set", endpoint.bucket, "--after", "7d", code=1, AWS_ENDPOINT_URL=url)
     assert "accepted the rule" in seen.err and "does not have it" in seen.err
 
@@ -151,7 +151,7 @@ def test_an_upload_that_is_gone_when_its_turn_comes_is_already_gone(endpoint, ru
         gone = b"<Error><Code>NoSuchUpload</Code><Message>Gone.</Message></Error>"
         return (404, gone) if method == "DELETE" and path.startswith(f"/{endpoint.bucket}/b") else answer
 
-    with between(endpoint.url, change) as url:
+    with proxy(endpoint.url, change) as url:
         seen = run("uploads", "abort", endpoint.bucket, "--all", "--yes", "--json", AWS_ENDPOINT_URL=url)
     assert sorted(line["outcome"] for line in seen.of("abort")) == ["aborted", "already gone"]
     [receipt] = seen.of("receipt")
@@ -169,7 +169,7 @@ def test_on_drystone_an_upload_of_another_time_is_not_hit(ours, run_ours):
         status, body = forward()
         return status, re.sub(rb"<Initiated>.*?</Initiated>", b"<Initiated>2001-01-01T00:00:00.000Z</Initiated>", body)
 
-    with between(ours.url, change) as url:
+    with proxy(ours.url, change) as url:
         seen = run_ours("uploads", "abort", ours.bucket, "--older-than", "7d", "--yes", "--json", AWS_ENDPOINT_URL=url)
     [entry] = seen.of("abort")
     assert entry["outcome"] == "spared" and "started at another time" in entry["error"]
@@ -187,7 +187,7 @@ def test_ctrl_c_leaves_an_upload_that_is_being_resumed_open(ours, run_ours, home
             go_on.wait(60)
         return forward()
 
-    with between(ours.url, change) as url:
+    with proxy(ours.url, change) as url:
         run_ours.environment["AWS_ENDPOINT_URL"] = url
         process = run_ours.start("uploads", "resume", "file", f"{ours.bucket}/file")
         assert under_way.wait(60)

@@ -210,7 +210,7 @@ fn append(log: &Path, text: &str) -> Result<()> {
 }
 
 /// The last lines of a log.
-fn tail(text: &str) -> String {
+pub(crate) fn tail(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let first = lines.len().saturating_sub(TAIL_LINES);
     lines.get(first..).unwrap_or_default().join("\n")

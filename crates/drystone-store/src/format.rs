@@ -107,8 +107,40 @@ pub(crate) struct Directory {
     lock: Held,
 }
 
-/// Holds the `flock` on a data directory: dropping the last one lets go of it.
-pub(crate) type Held = Arc<File>;
+/// Holds the lock on a data directory: dropping the last one lets go of it.
+pub(crate) type Held = Arc<Lock>;
+
+/// The `flock` on the file `LOCK` of a data directory.
+///
+/// It is let go of by name: closing the file is not enough where a child that was forked just then holds the same
+/// open file until it executes its program.
+#[derive(Debug)]
+pub(crate) struct Lock(File);
+
+impl Lock {
+    /// Takes the lock of the data directory `path`.
+    pub(crate) fn take(path: &Path) -> Result<Self, OpenError> {
+        let file = path.join(LOCK);
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&file)
+            .map_err(failed("opening", &file))?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Self(lock)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse { dir: path.to_owned() }),
+            Err(error) => Err(failed("locking", &file)(error.into())),
+        }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Where this fails, closing the file does the same.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
+}
 
 /// How the last process that used a directory ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +163,7 @@ impl Directory {
             durable::make_folder(path).map_err(failed("making the folder", path))?;
         }
         tell_if_others_may_look(path)?;
-        let lock = lock(path)?;
+        let lock = Lock::take(path)?;
         // Another process may have made the directory between the two looks.
         let (installation, fresh) = match read_format(path)? {
             Some(installation) => (installation, false),
@@ -264,21 +296,6 @@ fn tell_if_others_may_look(path: &Path) -> Result<(), OpenError> {
 /// Whether `mode` lets anybody but the owner in.
 fn others_may_look(mode: u32) -> bool {
     mode & 0o077 != 0
-}
-
-fn lock(path: &Path) -> Result<File, OpenError> {
-    let file = path.join(LOCK);
-    let lock = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&file)
-        .map_err(failed("opening", &file))?;
-    match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(lock),
-        Err(rustix::io::Errno::WOULDBLOCK) => Err(OpenError::InUse { dir: path.to_owned() }),
-        Err(error) => Err(failed("locking", &file)(error.into())),
-    }
 }
 
 /// A small file of text lines with a marker, a version and a check.

@@ -37,18 +37,17 @@ pub(crate) async fn run_lifecycle(store: Arc<Store>, clock: Arc<dyn Clock>) {
             uploads += 1;
             bytes += expired.aborted.bytes;
         };
-        match store.expire_uploads(count).await {
-            Ok(()) => {
-                if uploads > 0 {
-                    tracing::info!(uploads, bytes, "aborted uploads by lifecycle rules");
-                }
-                let seconds = u32::try_from(clock.now().seconds()).unwrap_or(u32::MAX);
-                metrics::gauge!(LAST_RUN).set(f64::from(seconds));
-                metrics::gauge!(NEXT_RUN).set(f64::from(seconds) + LIFECYCLE_INTERVAL.as_secs_f64());
-            }
+        let run = store.expire_uploads(count).await;
+        if uploads > 0 {
+            tracing::info!(uploads, bytes, "aborted uploads by lifecycle rules");
+        }
+        let seconds = f64::from(u32::try_from(clock.now().seconds()).unwrap_or(u32::MAX));
+        metrics::gauge!(NEXT_RUN).set(seconds + LIFECYCLE_INTERVAL.as_secs_f64());
+        match run {
+            Ok(()) => metrics::gauge!(LAST_RUN).set(seconds),
             Err(error) => {
                 metrics::counter!(FAILED).increment(1);
-                tracing::error!(error = %Chain(&error), "the lifecycle rules could not be carried out; trying again in ten minutes");
+                tracing::error!(error = %Chain(&error), "the lifecycle rules could not all be carried out; trying again in ten minutes");
             }
         }
     }

@@ -3,15 +3,20 @@
 //! A run walks the uploads of all buckets in the order of their initiation and stops at the first that is too
 //! young for every rule, so it looks at no upload that cannot be due. What it found is decided again in the
 //! transaction that aborts it: a part that came meanwhile, a Complete or a changed rule wins.
+//!
+//! Damage stays where it is: an upload, a bucket or its rules that cannot be read keep what belongs to them, the run
+//! goes on with all others, and its end tells of the first damage that it met.
 
 use std::collections::HashMap;
+
+use bytes::Bytes;
 
 use crate::audit::{Cause, Deed, Event};
 use crate::buckets::list::read_name;
 use crate::error::Error;
 use crate::lifecycle::configure::rules_of;
 use crate::lifecycle::rules::{AbortPlan, Rules};
-use crate::meta::door::{Order, Tx, View};
+use crate::meta::door::{MetaError, Order, Tx, View};
 use crate::meta::records::{BucketRecord, Record, UploadIndexRecord};
 use crate::meta::tables::{self, Table, Within, load};
 use crate::names::{BucketName, ObjectKey, Timestamp, UploadId};
@@ -66,38 +71,77 @@ impl Store {
     /// Aborts every upload that is due by a rule of its bucket, and tells of each.
     ///
     /// # Errors
-    /// [`Error::Meta`]; what was not aborted is due at the next run.
+    /// [`Error::Meta`]; what was not aborted is due at the next run. After [`MetaError::Corrupt`] everything was aborted
+    /// that the damage does not concern.
     pub async fn expire_uploads(&self, mut tell: impl FnMut(Expired) + Send) -> Result<(), Error> {
         let now = self.clock.now();
-        let (governed, youngest) = {
-            let rules = all_rules(&*self.meta.snapshot())?;
-            let least_age = rules.values().filter_map(|(_, rules)| rules.least_age_ms()).min();
-            let Some(least_age) = least_age else { return Ok(()) };
-            (rules, Timestamp(now.0.saturating_sub(least_age)))
-        };
+        let mut damage = Damage::default();
+        let governed = all_rules(&*self.meta.snapshot(), &mut damage)?;
+        let least_age = governed.values().filter_map(|(_, rules)| rules.least_age_ms()).min();
+        let Some(least_age) = least_age else { return damage.end() };
+        let youngest = Timestamp(now.0.saturating_sub(least_age));
         let mut after = tables::all(Table::UploadsByAge);
         loop {
-            let mut due = {
-                let view = self.meta.snapshot();
-                let Some(page) = page(&*view, &governed, after, youngest, now)? else { return Ok(()) };
-                after = page.last;
-                page.due
-            };
-            while !due.is_empty() {
-                let batch = std::mem::take(&mut due);
-                let decide = move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
-                    let (expired, rest) = abort_some(tx, &batch, now)?;
-                    for one in &expired {
-                        events.push(one.event()?);
+            let page = page(&*self.meta.snapshot(), &governed, after, youngest, now, &mut damage)?;
+            let Some(page) = page else { return damage.end() };
+            after = page.last;
+            let mut batches = vec![page.due];
+            while let Some(batch) = batches.pop() {
+                match self.abort_due(batch.clone(), now).await {
+                    Ok((expired, rest)) => {
+                        expired.into_iter().for_each(&mut tell);
+                        batches.extend((!rest.is_empty()).then_some(rest));
                     }
-                    Ok((expired, rest))
-                };
-                let (expired, rest) = self.commit_and_tell(Frees::Extents, decide).await?;
-                expired.into_iter().for_each(&mut tell);
-                due = rest;
+                    // One by one, all are aborted but those that are damaged.
+                    Err(error) if batch.len() > 1 && is_damage(&error) => {
+                        batches.extend(batch.chunks(1).map(<[_]>::to_vec));
+                    }
+                    Err(error) => damage.noted::<()>(Err(error)).map(drop)?,
+                }
             }
         }
     }
+
+    /// Aborts in one transaction what is still due, as much as fits; what it did, and the rest.
+    async fn abort_due(
+        &self,
+        due: Vec<Candidate>,
+        now: Timestamp,
+    ) -> Result<(Vec<Expired>, Vec<Candidate>), Error> {
+        let decide = move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
+            let (expired, rest) = abort_some(tx, &due, now)?;
+            for one in &expired {
+                events.push(one.event()?);
+            }
+            Ok((expired, rest))
+        };
+        self.commit_and_tell(Frees::Extents, decide).await
+    }
+}
+
+/// The first damage that a run met.
+#[derive(Default)]
+struct Damage(Option<Error>);
+
+impl Damage {
+    /// `None` for what is damaged, which is remembered; any other error ends the run.
+    fn noted<T>(&mut self, read: Result<T, Error>) -> Result<Option<T>, Error> {
+        match read {
+            Err(error) if is_damage(&error) => {
+                self.0.get_or_insert(error);
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
+    fn end(self) -> Result<(), Error> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
+
+fn is_damage(error: &Error) -> bool {
+    matches!(error, Error::Meta(MetaError::Corrupt { .. }))
 }
 
 /// A page of the index.
@@ -111,15 +155,15 @@ struct Page {
 /// Names and rules of the buckets that have rules, by their numbers.
 type Governed = HashMap<u64, (BucketName, Rules)>;
 
-fn all_rules(view: &dyn View) -> Result<Governed, Error> {
+fn all_rules(view: &dyn View, damage: &mut Damage) -> Result<Governed, Error> {
     let mut governed = Governed::new();
     for row in view.scan(Within::prefix(tables::all(Table::Buckets)).range(), Order::Ascending) {
         let (key, value) = row?;
-        let bucket = BucketRecord::decode(&key, value)?;
-        let rules = rules_of(view, &bucket)?;
-        if rules.least_age_ms().is_some() {
-            governed.insert(bucket.id, (read_name(&key)?, rules));
-        }
+        let read = BucketRecord::decode(&key, value).map_err(Error::from).and_then(|bucket| {
+            let rules = rules_of(view, &bucket)?;
+            Ok((bucket.id, (read_name(&key)?, rules)))
+        });
+        governed.extend(damage.noted(read)?.filter(|(_, (_, rules))| rules.least_age_ms().is_some()));
     }
     Ok(governed)
 }
@@ -131,25 +175,37 @@ fn page(
     after: Vec<u8>,
     youngest: Timestamp,
     now: Timestamp,
+    damage: &mut Damage,
 ) -> Result<Option<Page>, Error> {
     let within = Within::after(&tables::all(Table::UploadsByAge), after);
     let mut due = Vec::new();
     let mut last = None;
     for row in view.scan(within.range(), Order::Ascending).take(PAGE_ROWS) {
         let (row, value) = row?;
-        let id = tables::read_upload_id(&row)?;
-        if id.initiated() > youngest {
+        let id = damage.noted(tables::read_upload_id(&row).map_err(Error::from))?;
+        if id.is_some_and(|id| id.initiated() > youngest) {
             break;
         }
-        let UploadIndexRecord { bucket, key } = UploadIndexRecord::decode(&row, value)?;
         last = Some(row.to_vec());
-        let Some((name, rules)) = governed.get(&bucket) else { continue };
-        let candidate = Candidate { id, bucket, name: name.clone(), key };
-        if plan_of(view, rules, &candidate)?.is_some_and(|plan| plan.due <= now) {
-            due.push(candidate);
-        }
+        let Some(id) = id else { continue };
+        due.extend(damage.noted(candidate(view, governed, id, (&row, value), now))?.flatten());
     }
     Ok(last.map(|last| Page { due, last }))
+}
+
+/// The upload of a row of the index, where it is due.
+fn candidate(
+    view: &dyn View,
+    governed: &Governed,
+    id: UploadId,
+    (row, value): (&[u8], Bytes),
+    now: Timestamp,
+) -> Result<Option<Candidate>, Error> {
+    let UploadIndexRecord { bucket, key } = UploadIndexRecord::decode(row, value)?;
+    let Some((name, rules)) = governed.get(&bucket) else { return Ok(None) };
+    let candidate = Candidate { id, bucket, name: name.clone(), key };
+    let plan = plan_of(view, rules, &candidate)?;
+    Ok(plan.is_some_and(|plan| plan.due <= now).then_some(candidate))
 }
 
 fn plan_of(

@@ -7,6 +7,7 @@ use drystone_core::lifecycle::expire::Expired;
 use drystone_core::lifecycle::rules::{AbortAfter, Rule, Rules, Status};
 use drystone_core::meta::door::Order;
 use drystone_core::meta::tables::{self, Table, Within};
+use drystone_core::names::{PartNumber, UploadId};
 use drystone_sim::clock::MORNING;
 use drystone_sim::hesitant::Pause;
 use drystone_sim::task::Task;
@@ -174,6 +175,39 @@ fn rules_that_the_engine_lost_do_not_look_like_rules_that_nobody_set() {
     assert_eq!(refusal(world.run(world.store.expire_uploads(|_| ()))), "Meta");
     set(&world, vec![rule("again", "", AbortAfter::Hours(1))]);
     assert_eq!(expire(&world).len(), 1);
+}
+
+#[test]
+fn damage_of_one_bucket_or_upload_keeps_no_other_from_expiring() {
+    let world = World::new();
+    set(&world, vec![rule("one", "", AbortAfter::Hours(1))]);
+    let ids = ["quarry", "stone", "tower", "wall"].map(|key| {
+        let upload = world.create_upload(key);
+        world.part(&upload, 1, &bytes(100, 1));
+        UploadId::parse(&upload.id).unwrap()
+    });
+    for name in ["a-damaged-one", "z-damaged-one"] {
+        world.create_bucket(name).unwrap();
+        let rules = Rules::new(vec![rule("other", "", AbortAfter::Hours(1))]).unwrap();
+        world.run(world.store.put_lifecycle(&owner(), &bucket(name), rules)).unwrap();
+    }
+    world.damage(move |tx| {
+        let rows = [
+            tables::bucket(&bucket("a-damaged-one")),
+            tables::bucket(&bucket("z-damaged-one")),
+            tables::held(&ids[1]),
+            tables::part(&ids[2], PartNumber::new(1).unwrap()),
+            [tables::all(Table::UploadsByAge), vec![0]].concat(),
+        ];
+        rows.into_iter().for_each(|row| tx.put(row, b"?".to_vec()));
+    });
+    world.clock.forward(DAY);
+    let mut expired = Vec::new();
+    let end = world.run(world.store.expire_uploads(|one| expired.push(one.key)));
+    assert_eq!(refusal(end), "Meta");
+    expired.sort();
+    assert_eq!(expired.iter().map(|key| &**key).collect::<Vec<_>>(), ["quarry", "wall"]);
+    assert!(!world.verify_damaged().is_clean(), "verification finds it too");
 }
 
 /// An expiry that has decided from what it saw, and waits for its transaction.

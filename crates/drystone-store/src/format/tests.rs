@@ -78,6 +78,17 @@ fn a_second_process_is_refused_and_told_which_directory() {
 }
 
 #[test]
+fn a_directory_is_free_at_once_even_while_a_forked_child_has_its_files() {
+    let dir = temp();
+    let (directory, _) = Directory::open(dir.path(), &Sevens).expect("opens");
+    // What a fork copies until the child executes its program.
+    let copied = directory.lock.0.try_clone().expect("it is open");
+    drop(directory);
+    Directory::open(dir.path(), &Sevens).expect("nobody uses it");
+    drop(copied);
+}
+
+#[test]
 fn what_is_not_ours_is_refused_and_not_touched() {
     let dir = temp();
     fs::write(dir.path().join("thesis.tex"), "years of work").expect("written");

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::durable::faults::{self, Syncs};
-use crate::format::LastStop;
+use crate::format::{LastStop, Lock};
 use crate::world::SystemEntropy;
 
 fn temp() -> TempDir {
@@ -23,7 +23,8 @@ fn open(dir: &TempDir, stop: LastStop) -> Arc<Volumes> {
     let found = Volumes::list(&folder).expect("lists");
     let numbers = Numbers::open(&folder, &found, stop).expect("opens the numbers");
     let room = Arc::new(Room::open(dir.path(), dir.path().join("ballast")).expect("opens the room"));
-    let held = Arc::new(File::open(dir.path()).expect("the folder opens"));
+    // A crash here is to forget the volumes, and with them a lock: each opening takes one of its own.
+    let held = Arc::new(Lock::take(temp().path()).expect("nobody has it"));
     let entropy = Arc::new(SystemEntropy);
     Volumes::open(VolumesOptions { folder: &folder, found, numbers, room, entropy, held }).expect("opens")
 }

@@ -8,6 +8,7 @@ use drystone_sim::wait::wait;
 use tempfile::TempDir;
 
 use super::*;
+use crate::format::Lock;
 
 fn temp() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
@@ -15,7 +16,7 @@ fn temp() -> TempDir {
 
 fn try_open(dir: &Path, stop: LastStop, fatal: Fatal) -> Result<Embedded, OpenError> {
     let room = Arc::new(Room::open(dir, dir.join("ballast")).expect("the room opens"));
-    let held = Arc::new(std::fs::File::open(dir).expect("the folder opens"));
+    let held = Arc::new(Lock::take(dir).expect("nobody has it"));
     Embedded::open(EmbeddedOptions { path: &dir.join("meta"), stop, room, fatal, held })
 }
 

@@ -1,6 +1,6 @@
-"""A proxy between a command and its server, which does what networks do: stalls, cuts off, changes a byte.
+"""The wire between a command and its server, which does what networks do: stalls, cuts off, changes a byte.
 
-`proxy` changes whole answers; this one knows no HTTP and breaks a body in its middle.
+`proxy` changes whole answers; a wire knows no HTTP and breaks a body in its middle.
 """
 
 import contextlib
@@ -10,7 +10,7 @@ import threading
 CHUNK_BYTES = 64 * 1024
 
 
-class Between:
+class Wire:
     """Forwards connections to a server. What it does besides is set before the command starts.
 
     `stall_after`: bytes of requests after which a connection forwards no more of them, while it stays open.
