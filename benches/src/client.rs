@@ -5,11 +5,15 @@
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use md5::{Digest, Md5};
+
 use crate::answer::{Answer, Sink, element};
 use crate::connection::{Asked, Body, Connection};
 use crate::failure::Failure;
 use crate::payload::{Payload, StampCheck};
-use crate::sign::{self, Signed, Signer, UNSIGNED_PAYLOAD};
+use crate::sign::{self, Extra, Signed, Signer, UNSIGNED_PAYLOAD};
 use crate::target::{PayloadSigning, Target};
 
 /// Longest piece of a refusal's body that is shown, in characters.
@@ -124,9 +128,21 @@ impl<'t> Client<'t> {
     /// # Errors
     /// [`Failure`].
     pub async fn get(&mut self, key: &str, source: Source) -> Result<(), Failure> {
-        let request = Request::new("GET", key, &[]);
-        let sink = Sink::Check(StampCheck::new(source.id));
-        let answer = self.wire.succeed(&request, &mut Body::Bytes(b""), sink).await?;
+        self.fetch(&Request::new("GET", key, &[]), source).await
+    }
+
+    /// GetObject of the range that begins at `from` in the object: the bytes of `source` must come.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn get_range(&mut self, key: &str, from: u64, source: Source) -> Result<(), Failure> {
+        let range = format!("range: bytes={from}-{}\r\n", (from + source.len).saturating_sub(1));
+        self.fetch(&Request { lines: &range, ..Request::new("GET", key, &[]) }, source).await
+    }
+
+    async fn fetch(&mut self, request: &Request<'_>, source: Source) -> Result<(), Failure> {
+        let sink = Sink::Check(StampCheck::new(source.id, source.offset));
+        let answer = self.wire.succeed(request, &mut Body::Bytes(b""), sink).await?;
         if answer.len != source.len {
             return Err(request.wrong(format!("{} bytes came, not {}", answer.len, source.len)));
         }
@@ -150,6 +166,47 @@ impl<'t> Client<'t> {
             .succeed(&Request::new("DELETE", key, &[]), &mut Body::Bytes(b""), Sink::Count)
             .await
             .map(drop)
+    }
+
+    /// DeleteObjects: all of `keys`, at most 1,000, in one request.
+    ///
+    /// # Errors
+    /// [`Failure`]; a key that is not reported as deleted is one too.
+    pub async fn delete_batch(&mut self, keys: &[String]) -> Result<(), Failure> {
+        let mut xml = String::from("<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
+        for key in keys {
+            write!(xml, "<Object><Key>{key}</Key></Object>").expect("a String takes every write");
+        }
+        xml.push_str("</Delete>");
+        // S3 wants a digest of this body, whatever the signature says of it.
+        let digest = format!("content-md5: {}\r\n", BASE64.encode(Md5::digest(xml.as_bytes())));
+        let request = Request { lines: &digest, ..Request::new("POST", "", &[("delete", "")]) };
+        let answer = self.wire.succeed(&request, &mut Body::Bytes(xml.as_bytes()), Sink::Keep).await?;
+        let deleted = answer.text().matches("<Deleted>").count();
+        if deleted == keys.len() {
+            return Ok(());
+        }
+        Err(request.wrong(format!("{deleted} of {} keys were deleted: {}", keys.len(), shown(&answer))))
+    }
+
+    /// UploadPartCopy of the whole object `from`, of the same bucket; the part's ETag.
+    ///
+    /// # Errors
+    /// [`Failure`]; a 200 that carries an error is one too.
+    pub async fn copy_part(
+        &mut self,
+        key: &str,
+        upload: &str,
+        part: u64,
+        from: &str,
+    ) -> Result<String, Failure> {
+        let part = part.to_string();
+        let source = format!("/{}/{from}", self.wire.target.bucket);
+        let extra = [Extra { name: "x-amz-copy-source", value: &source }];
+        let query = [("partNumber", part.as_str()), ("uploadId", upload)];
+        let request = Request { extra: &extra, ..Request::new("PUT", key, &query) };
+        let answer = self.wire.succeed(&request, &mut Body::Bytes(b""), Sink::Keep).await?;
+        element(&answer.text(), "ETag").ok_or_else(|| request.wrong(shown(&answer)))
     }
 
     /// One page of ListObjectsV2 or ListMultipartUploads, as `query` asks for it.
@@ -245,11 +302,15 @@ struct Request<'a> {
     root: Option<&'a str>,
     key: &'a str,
     query: &'a [(&'a str, &'a str)],
+    /// Headers that are not signed, each with its line's end.
+    lines: &'a str,
+    /// Headers that are.
+    extra: &'a [Extra<'a>],
 }
 
 impl<'a> Request<'a> {
     fn new(method: &'static str, key: &'a str, query: &'a [(&'a str, &'a str)]) -> Self {
-        Self { method, root: None, key, query }
+        Self { method, root: None, key, query, lines: "", extra: &[] }
     }
 
     fn wrong(&self, why: impl Into<String>) -> Failure {
@@ -370,7 +431,10 @@ impl<'t> Wire<'t> {
                 }
                 (None, _, _) => UNSIGNED_PAYLOAD,
             };
-            signer.write_headers(head, &Signed { method: request.method, path, query, host, payload });
+            signer.write_headers(
+                head,
+                &Signed { method: request.method, path, query, host, payload, extra: request.extra },
+            );
         }
         let len = match body {
             Body::Bytes(bytes) => bytes.len() as u64,
@@ -379,6 +443,7 @@ impl<'t> Wire<'t> {
         if len > 0 || matches!(request.method, "PUT" | "POST") {
             write!(head, "content-length: {len}\r\n").expect("a String takes every write");
         }
+        head.push_str(request.lines);
         head.push_str("\r\n");
     }
 }

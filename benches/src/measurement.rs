@@ -110,7 +110,7 @@ impl Measurement {
         let requests = tally.latencies_us.len() as u64;
         let bytes = tally.bytes as f64;
         let seconds = tally.seconds.max(f64::MIN_POSITIVE);
-        let cpu_s = used.server.as_ref().map(Reading::cpu_s);
+        let cpu_s = used.server.as_ref().map(|server| server.cpu_s);
         let per = |amount: f64| cpu_s.filter(|_| amount > 0.0).map(|cpu_s| cpu_s / amount);
         let stored = (workload.moves == Moves::In && tally.bytes > 0).then_some(bytes);
         let written = used.server.as_ref().map(|server| server.written_bytes as f64);
@@ -146,6 +146,16 @@ impl Measurement {
         self
     }
 
+    /// Adds the CPU time that the server took for each of `count` things, in microseconds, where it is known.
+    #[must_use]
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
+    pub fn with_cpu_us_per(self, name: &'static str, count: u64) -> Self {
+        match self.server_cpu_s {
+            Some(cpu_s) if count > 0 => self.with(name, cpu_s * 1e6 / count as f64),
+            _ => self,
+        }
+    }
+
     /// The rate in the workload's unit: requests or MB a second.
     pub fn rate(&self) -> f64 {
         match self.unit {
@@ -179,8 +189,7 @@ mod tests {
 
     #[test]
     fn figures_have_the_units_they_say() {
-        let server =
-            Reading { user_s: 3.0, system_s: 1.0, written_bytes: 5_000_000_000, ..Reading::default() };
+        let server = Reading { cpu_s: 4.0, user_s: 3.0, written_bytes: 5_000_000_000, ..Reading::default() };
         let put = Measurement::new("a", PUT, 1, 8, tally(), used(Some(server)));
         assert_eq!((put.requests_per_s, put.mb_per_s, put.rate()), (125.0, 500.0, 500.0));
         assert_eq!(put.server_cpu_s_per_gb, Some(2.0));

@@ -88,9 +88,9 @@ pub struct StampCheck {
 }
 
 impl StampCheck {
-    /// Expects the object `id` from its first byte on.
-    pub fn new(id: u64) -> Self {
-        Self { id, offset: 0, whole: true }
+    /// Expects the bytes of the object `id` from `offset` on.
+    pub fn new(id: u64, offset: u64) -> Self {
+        Self { id, offset, whole: true }
     }
 
     /// Takes in the next bytes.
@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn check(id: u64, bytes: &[u8], piece: usize) -> bool {
-        let mut check = StampCheck::new(id);
+        let mut check = StampCheck::new(id, 0);
         bytes.chunks(piece).for_each(|piece| check.update(piece));
         check.is_whole()
     }
@@ -147,6 +147,19 @@ mod tests {
         let object = object();
         for piece in [1, 15, 16, 17, 65_535, 65_536, 65_537, 300_000] {
             assert!(check(7, &object, piece), "pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a_range_is_checked_from_where_it_begins() {
+        let object = object();
+        for offset in [0, 1, 8, 16, 65_535, 65_540, 70_000] {
+            let mut check = StampCheck::new(7, offset as u64);
+            check.update(&object[offset..]);
+            assert!(check.is_whole(), "from {offset}");
+            let mut check = StampCheck::new(7, offset as u64 + 1);
+            check.update(&object[offset..]);
+            assert!(!check.is_whole(), "from {offset}, shifted by one");
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Profile {
     pub small_bytes: u64,
     /// Small objects that GET and HEAD go over.
     pub small_objects: u64,
+    /// Objects of 64 KiB that GET and HEAD go over.
+    pub medium_objects: u64,
     /// Objects of 1 MiB that GET and HEAD go over.
     pub large_objects: u64,
     /// Size of the object that is streamed, and of the one that is uploaded in parts.
@@ -32,6 +34,10 @@ pub struct Profile {
     pub part_bytes: u64,
     /// Keys that are listed; ten in each folder.
     pub keys: u64,
+    /// Small objects that are deleted 1,000 at a time.
+    pub batch_keys: u64,
+    /// Parts of the uploads that have as many as S3 allows.
+    pub many_parts: u64,
     /// Uploads that are created, get one part of 1 MiB, are listed and aborted.
     pub uploads: u64,
     /// How long the bytes of aborted uploads are waited for.
@@ -55,10 +61,13 @@ impl Profile {
         stored_bytes_max: 3 * GIB,
         small_bytes: 4 * KIB,
         small_objects: 2_000,
+        medium_objects: 512,
         large_objects: 64,
         stream_bytes: GIB,
         part_bytes: 16 * MIB,
         keys: 10_000,
+        batch_keys: 20_000,
+        many_parts: 10_000,
         uploads: 1_000,
         bytes_back_max: Duration::from_mins(1),
         settle: Some(Duration::from_millis(500)),
@@ -74,6 +83,7 @@ impl Profile {
         stored_bytes_max: GIB,
         stream_bytes: 256 * MIB,
         keys: 3_000,
+        batch_keys: 5_000,
         uploads: 200,
         bytes_back_max: Duration::from_secs(10),
         ..Self::FULL
@@ -85,10 +95,13 @@ impl Profile {
         requests_max: 64,
         stored_bytes_max: 64 * MIB,
         small_objects: 32,
+        medium_objects: 16,
         large_objects: 8,
         stream_bytes: 24 * MIB,
         part_bytes: 8 * MIB,
         keys: 1_200,
+        batch_keys: 1_200,
+        many_parts: 64,
         uploads: 16,
         bytes_back_max: Duration::from_secs(10),
         settle: None,

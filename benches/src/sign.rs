@@ -17,8 +17,14 @@ use crate::clock;
 /// The payload hash of a body that nobody signs.
 pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
 
-/// The headers that are signed, in their order.
-const SIGNED_HEADERS: &str = "host;x-amz-content-sha256;x-amz-date";
+/// A header that is sent and signed beside those that every request has.
+#[derive(Clone, Copy, Debug)]
+pub struct Extra<'a> {
+    /// Its name, in lower case, between `x-amz-content-sha256` and `x-amz-date` in the alphabet.
+    pub name: &'static str,
+    /// Its value.
+    pub value: &'a str,
+}
 
 /// A key pair and the region that it signs for.
 #[derive(Clone, Debug)]
@@ -44,6 +50,8 @@ pub struct Signed<'a> {
     pub host: &'a str,
     /// The SHA-256 of the body in hexadecimal, or [`UNSIGNED_PAYLOAD`].
     pub payload: &'a str,
+    /// Further headers, sorted by name.
+    pub extra: &'a [Extra<'a>],
 }
 
 /// Signs one client's requests.
@@ -57,6 +65,8 @@ pub struct Signer {
     scope: String,
     key: Hmac<Sha256>,
     text: String,
+    /// `host;x-amz-content-sha256;x-amz-date`, and what else is signed.
+    names: String,
 }
 
 impl Signer {
@@ -69,6 +79,7 @@ impl Signer {
             scope: String::new(),
             key: keyed(b""),
             text: String::with_capacity(1024),
+            names: String::with_capacity(128),
         };
         signer.set_time(clock::unix_time().as_secs());
         signer
@@ -84,15 +95,20 @@ impl Signer {
     }
 
     fn write_headers_as_of_now(&mut self, head: &mut String, request: &Signed<'_>) {
-        let Signed { method, path, query, host, payload } = request;
-        let Self { date, scope, text, key, .. } = self;
+        let Signed { method, path, query, host, payload, extra } = request;
+        let Self { date, scope, text, key, names, .. } = self;
         text.clear();
-        write!(
-            text,
-            "{method}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{payload}\nx-amz-date:{date}\n\n\
-             {SIGNED_HEADERS}\n{payload}"
-        )
-        .expect("a String takes every write");
+        names.clear();
+        names.push_str("host;x-amz-content-sha256");
+        write!(text, "{method}\n{path}\n{query}\nhost:{host}\nx-amz-content-sha256:{payload}\n")
+            .expect("a String takes every write");
+        for Extra { name, value } in *extra {
+            write!(names, ";{name}").expect("a String takes every write");
+            writeln!(text, "{name}:{value}").expect("a String takes every write");
+            write!(head, "{name}: {value}\r\n").expect("a String takes every write");
+        }
+        names.push_str(";x-amz-date");
+        write!(text, "x-amz-date:{date}\n\n{names}\n{payload}").expect("a String takes every write");
         let canonical = hex(&Sha256::digest(text.as_bytes()));
         text.clear();
         write!(text, "AWS4-HMAC-SHA256\n{date}\n{scope}\n{canonical}").expect("a String takes every write");
@@ -100,7 +116,7 @@ impl Signer {
         write!(
             head,
             "x-amz-content-sha256: {payload}\r\nx-amz-date: {date}\r\nauthorization: AWS4-HMAC-SHA256 \
-             Credential={}/{scope},SignedHeaders={SIGNED_HEADERS},Signature={signature}\r\n",
+             Credential={}/{scope},SignedHeaders={names},Signature={signature}\r\n",
             self.credentials.access_key
         )
         .expect("a String takes every write");
@@ -171,11 +187,38 @@ mod tests {
             query: "max-keys=2&prefix=J",
             host: "examplebucket.s3.amazonaws.com",
             payload: "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+            extra: &[],
         };
         signer.write_headers_as_of_now(&mut head, &request);
         let signature = "34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7";
         assert!(head.ends_with(&format!("Signature={signature}\r\n")), "{head}");
         assert!(head.contains("Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,"));
+    }
+
+    #[test]
+    fn a_further_header_is_sent_and_signed_in_its_place() {
+        let mut signer = Signer::new(&Credentials {
+            access_key: "key".to_owned(),
+            secret_key: "secret".to_owned(),
+            region: "us-east-1".to_owned(),
+        });
+        signer.set_time(1_369_353_600);
+        let mut head = String::new();
+        let extra = [Extra { name: "x-amz-copy-source", value: "/a/b" }];
+        let request = Signed {
+            method: "PUT",
+            path: "/a/c",
+            query: "",
+            host: "h",
+            payload: UNSIGNED_PAYLOAD,
+            extra: &extra,
+        };
+        signer.write_headers_as_of_now(&mut head, &request);
+        assert!(head.starts_with("x-amz-copy-source: /a/b\r\n"), "{head}");
+        assert!(
+            head.contains("SignedHeaders=host;x-amz-content-sha256;x-amz-copy-source;x-amz-date,"),
+            "{head}"
+        );
     }
 
     #[test]
@@ -185,7 +228,8 @@ mod tests {
             secret_key: "secret".to_owned(),
             region: "us-east-1".to_owned(),
         };
-        let request = Signed { method: "GET", path: "/", query: "", host: "h", payload: UNSIGNED_PAYLOAD };
+        let request =
+            Signed { method: "GET", path: "/", query: "", host: "h", payload: UNSIGNED_PAYLOAD, extra: &[] };
         let signed_at = |signer: &mut Signer, second| {
             let mut head = String::new();
             signer.set_time(second);

@@ -66,13 +66,13 @@ impl Watch {
         }
     }
 
-    /// What was used since the start.
-    pub fn stop(self) -> Used {
+    /// What was used since the start, so far.
+    pub fn so_far(&self) -> Used {
         let server = self.processes.read().since(&self.server);
         let client_cpu_s = process::own_cpu_s() - self.client_cpu_s;
         let machine_cpu_s = process::machine_cpu_s() - self.machine_cpu_s;
         let server = (!self.processes.is_empty()).then_some(server);
-        let server_cpu_s = server.as_ref().map_or(0.0, Reading::cpu_s);
+        let server_cpu_s = server.as_ref().map_or(0.0, |server| server.cpu_s);
         Used { other_cpu_s: (machine_cpu_s - client_cpu_s - server_cpu_s).max(0.0), server, client_cpu_s }
     }
 }
@@ -118,12 +118,29 @@ impl Stage<'_> {
         let watch = self.watch().await;
         let tally = closed_loop::run(self.target, workload.name, bounds, request).await?;
         let started = tally.started;
-        Ok((self.measurement(workload, bounds.clients, tally, watch), started))
+        Ok((self.measurement(workload, bounds.clients, tally, &watch), started))
+    }
+
+    /// Does `request` in a closed loop, for a measurement that the caller makes.
+    ///
+    /// # Errors
+    /// As [`closed_loop::run`].
+    pub async fn repeat<R>(&self, workload: Workload, bounds: Bounds, request: R) -> Result<Tally, Failure>
+    where
+        R: AsyncFn(&mut Client<'_>, u64) -> Result<u64, Failure>,
+    {
+        closed_loop::run(self.target, workload.name, bounds, request).await
     }
 
     /// What `watch` saw while `tally` was made.
-    pub fn measurement(&self, workload: Workload, clients: usize, tally: Tally, watch: Watch) -> Measurement {
-        Measurement::new(&self.target.name, workload, self.run, clients, tally, watch.stop())
+    pub fn measurement(
+        &self,
+        workload: Workload,
+        clients: usize,
+        tally: Tally,
+        watch: &Watch,
+    ) -> Measurement {
+        Measurement::new(&self.target.name, workload, self.run, clients, tally, watch.so_far())
     }
 
     /// Does `request` a fixed number of times, unmeasured: what `workload` needs or leaves behind.

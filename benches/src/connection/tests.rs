@@ -97,6 +97,6 @@ fn wrong_bytes_are_noticed() {
     let answer: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nnot the right stamps";
     let address = answering(vec![vec![vec![answer]]]);
     let answer =
-        wait(async { get(&mut Connection::new(address), Sink::Check(StampCheck::new(1))).await.unwrap() });
+        wait(async { get(&mut Connection::new(address), Sink::Check(StampCheck::new(1, 0))).await.unwrap() });
     assert!(!answer.whole);
 }

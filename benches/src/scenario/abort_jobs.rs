@@ -75,7 +75,7 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Failure> {
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     let aborted_per_s = count as f64 / seconds;
     let puts = tally.started;
-    let measurement = stage.measurement(ABORT_JOB, 1, tally, watch);
+    let measurement = stage.measurement(ABORT_JOB, 1, tally, &watch);
     stage.tell(
         measurement.with("preview_s", preview_s).with("job_s", seconds).with("aborted_per_s", aborted_per_s),
     );

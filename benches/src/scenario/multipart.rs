@@ -83,7 +83,7 @@ async fn upload(stage: &Stage<'_>, key: &str, id: u64) -> Result<(), Failure> {
     let completed = start.elapsed();
     tally.seconds = completed.as_secs_f64();
     if stage.wants(UPLOAD) {
-        let measurement = stage.measurement(UPLOAD, CLIENTS, tally, watch);
+        let measurement = stage.measurement(UPLOAD, CLIENTS, tally, &watch);
         stage.tell(
             measurement
                 .with("create_ms", created.as_secs_f64() * 1e3)

@@ -4,7 +4,7 @@ use crate::client::{Client, Source};
 use crate::closed_loop::Bounds;
 use crate::failure::Failure;
 use crate::measurement::{Moves, Unit, Workload};
-use crate::profile::{MIB, Profile};
+use crate::profile::{KIB, MIB, Profile};
 use crate::stage::Stage;
 
 /// Objects of one size.
@@ -31,6 +31,20 @@ pub(super) const SMALL: Objects = Objects {
     clients: 32,
     read: |profile| profile.small_objects,
     kind: 1,
+};
+
+/// 64 KiB, 16 clients.
+pub(super) const MEDIUM: Objects = Objects {
+    workloads: [
+        workload("put64k", "PUT of 64 KiB", Unit::Bytes, Moves::In),
+        workload("get64k", "GET of 64 KiB", Unit::Bytes, Moves::Out),
+        workload("head64k", "HEAD of 64 KiB", Unit::Requests, Moves::Out),
+        workload("delete64k", "DELETE of 64 KiB", Unit::Requests, Moves::Out),
+    ],
+    size: |_| 64 * KIB,
+    clients: 16,
+    read: |profile| profile.medium_objects,
+    kind: 11,
 };
 
 /// 1 MiB, 8 clients.
@@ -123,7 +137,7 @@ pub(super) async fn play(stage: &Stage<'_>, objects: &Objects) -> Result<(), Fai
 }
 
 /// A scattered but repeatable order over `count` objects.
-fn scattered(number: u64, count: u64) -> u64 {
+pub(super) fn scattered(number: u64, count: u64) -> u64 {
     // Knuth's multiplicative hash: neighbours in time are far apart in the order of keys.
     (number.wrapping_mul(2_654_435_761) >> 7) % count.max(1)
 }

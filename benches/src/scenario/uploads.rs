@@ -5,15 +5,13 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::client::{Client, Source};
-use crate::clock::{self, Moment};
 use crate::closed_loop::Bounds;
-use crate::disk;
 use crate::failure::Failure;
 use crate::measurement::{Measurement, Moves, Unit, Workload};
 use crate::profile::MIB;
+use crate::scenario::bytes_back::Before;
 use crate::scenario::list::listing;
 use crate::stage::Stage;
 
@@ -46,9 +44,6 @@ const CLIENTS: usize = 8;
 /// Size of the one part, in bytes.
 const PART_BYTES: u64 = MIB;
 
-/// How often the data directory is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
-
 pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Failure> {
     let folder = stage.folder("uploads");
     let key = |number: u64| format!("{folder}/{number:06}");
@@ -73,8 +68,7 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Failure> {
         uploads.get(&number).ok_or_else(missing)
     };
 
-    let taken = || stage.target.data.as_deref().map(disk::bytes_taken);
-    let before = taken();
+    let before = Before::look(stage);
     if stage.wants(PART) || stage.wants(ABORT) {
         let send = async |client: &mut Client<'_>, number| {
             let source = Source::whole(stage.id(6, number), PART_BYTES);
@@ -86,16 +80,15 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Failure> {
         let prefix = format!("{folder}/");
         listing(stage, LIST, &[("uploads", ""), ("max-uploads", "1000"), ("prefix", &prefix)], count).await?;
     }
-    let held = taken();
+    let held = before.and_held(stage);
     let abort = async |client: &mut Client<'_>, number| {
         client.abort_upload(&key(number), upload(number)?).await.map(|()| 0)
     };
-    let mut aborted = stage.measure(ABORT, bounds, abort).await?.0;
+    let watch = stage.watch().await;
+    let tally = stage.repeat(ABORT, bounds, abort).await?;
     if stage.wants(ABORT) {
-        if let (Some(before), Some(held)) = (before, held) {
-            aborted = watch_bytes(stage, aborted, before, held).await;
-        }
-        stage.tell(aborted);
+        let aborted = stage.measurement(ABORT, CLIENTS, tally, &watch);
+        stage.tell(held.watch(stage, aborted, &watch).await);
     }
     Ok(())
 }
@@ -103,26 +96,5 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Failure> {
 fn tell_if_wanted(stage: &Stage<'_>, workload: Workload, measurement: Measurement) {
     if stage.wants(workload) {
         stage.tell(measurement);
-    }
-}
-
-/// Waits until no more than 2 % of what the parts took is still taken, and notes how long that was.
-#[expect(clippy::cast_precision_loss, reason = "bytes of a test, told in MiB")]
-async fn watch_bytes(stage: &Stage<'_>, aborted: Measurement, before: u64, held: u64) -> Measurement {
-    let start = Moment::now();
-    let Some(folder) = stage.target.data.as_deref() else { return aborted };
-    let mib = |bytes: u64| bytes as f64 / MIB as f64;
-    let enough = before + held.saturating_sub(before) / 50;
-    let aborted = aborted.with("held_mib", mib(held.saturating_sub(before)));
-    loop {
-        let taken = disk::bytes_taken(folder);
-        if taken <= enough {
-            return aborted.with("bytes_back_s", start.elapsed().as_secs_f64());
-        }
-        if start.elapsed() >= stage.profile.bytes_back_max {
-            // No time is told then: an absent figure cannot be mistaken for a fast one.
-            return aborted.with("still_held_mib", mib(taken.saturating_sub(before)));
-        }
-        clock::pause(LOOK_EVERY).await;
     }
 }
