@@ -15,7 +15,10 @@ use crate::target::{BUCKET, PayloadSigning};
     name = "drystone-bench",
     bin_name = "cargo xtask bench",
     after_help = "\
-Compare servers in one run, workload by workload, each with what can be seen of it:
+Compare servers in one run: other servers that it starts itself, the machine's own limits, and a plot:
+  cargo xtask bench --profile full --peers --limits --svg bench.svg
+
+The same with servers that run already, workload by workload, each with what can be seen of it:
   cargo xtask bench --profile full --server \\
     --target garage=http://127.0.0.1:3900,access-key=K,secret-key=S,region=garage,pids=123,data=/srv/garage
 
@@ -23,6 +26,7 @@ Fields of a target: access-key, secret-key, region, bucket, pids=1+2, data=DIR, 
 given comes from the options of the same name. Results are worth something on a quiet machine only; notes
 say when it was not."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "flags as they are typed; the plan makes enums of them")]
 pub struct Args {
     /// How much of everything
     #[arg(long, value_enum, default_value_t = ProfileName::Quick)]
@@ -72,6 +76,18 @@ pub struct Args {
     /// A drystone to start; without PATH the one that was built beside this program
     #[arg(long, value_name = "[NAME=]PATH", num_args = 0..=1, default_missing_value = "")]
     pub server: Vec<String>,
+    /// Other servers to start and to measure in the same run: garage, garage-sync (every sync on), nginx
+    #[arg(long, value_name = "NAMES", num_args = 0..=1, default_missing_value = "garage,garage-sync,nginx")]
+    pub peers: Option<String>,
+    /// The program of Garage [default: as commands are found]
+    #[arg(long, value_name = "PATH", requires = "peers")]
+    pub garage: Option<PathBuf>,
+    /// The program of nginx [default: as commands are found]
+    #[arg(long, value_name = "PATH", requires = "peers")]
+    pub nginx: Option<PathBuf>,
+    /// Measure the machine's own limits too: durable writes of the same sizes without a server, and MD5
+    #[arg(long)]
+    pub limits: bool,
     /// Where a started server's data is put [default: beside this program]
     #[arg(long, value_name = "DIR")]
     pub scratch: Option<PathBuf>,
@@ -108,6 +124,9 @@ pub struct Args {
     /// Whether bodies are hashed for the signature
     #[arg(long, value_enum, default_value_t = PayloadSigning::Unsigned)]
     pub payload: PayloadSigning,
+    /// Draw everything into FILE: a panel for each workload, a bar for each target
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
     /// Write JSON lines to FILE; without FILE to standard output, instead of the table
     #[arg(long, value_name = "FILE", num_args = 0..=1, default_missing_value = "-")]
     pub json: Option<PathBuf>,

@@ -6,15 +6,17 @@
 //! of a small machine. Requests go to loopback addresses only, are bounded in number and in time, and
 //! every answer is checked; a workload that saw an error says so.
 //!
-//! In reading order: [`endpoint`], [`target`] and [`server`] say who is measured; [`sign`],
+//! In reading order: [`endpoint`], [`target`], [`launched`], [`server`] and [`peer`] say who is measured; [`sign`],
 //! [`payload`], [`answer`], [`connection`] and [`client`] speak S3; [`closed_loop`] keeps the clients
 //! busy; [`process`], [`disk`] and [`latency`] observe; [`profile`] says how much; [`scenario`] holds
-//! the workloads; [`measurement`] and [`report`] tell.
+//! the workloads and [`limit`] what the machine could do; [`measurement`] and [`report`] tell.
 
 pub mod clock;
 pub mod endpoint;
 pub mod target;
+pub mod launched;
 pub mod server;
+pub mod peer;
 
 pub mod sign;
 pub mod payload;
@@ -33,6 +35,7 @@ pub mod profile;
 pub mod measurement;
 pub mod stage;
 pub mod scenario;
+pub mod limit;
 pub mod report;
 
 pub mod args;

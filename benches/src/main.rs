@@ -17,8 +17,10 @@ use drystone_bench::args::Args;
 use drystone_bench::client::Client;
 use drystone_bench::clock;
 use drystone_bench::failure::Chain;
+use drystone_bench::limit;
 use drystone_bench::machine::{self, Machine};
-use drystone_bench::plan::Plan;
+use drystone_bench::peer::Peer;
+use drystone_bench::plan::{Limits, Plan};
 use drystone_bench::report::{Report, talk};
 use drystone_bench::scenario::{MEMORY, Scenario};
 use drystone_bench::server::Server;
@@ -91,9 +93,7 @@ async fn run(args: &Args) -> Result<bool> {
     let mut servers = Vec::new();
     let mut targets = Vec::new();
     for launch in &plan.servers {
-        let (server, mut target) = Server::start(launch, &plan.scratch, &plan.defaults).await?;
-        target.pids = vec![server.pid()];
-        target.data = Some(server.data());
+        let (server, target) = Server::start(launch, &plan.scratch, &plan.defaults).await?;
         if machine::is_in_memory(&server.data()) {
             talk(
                 "the data lies in memory, where a sync costs nothing: choose another --scratch to measure writes",
@@ -103,6 +103,12 @@ async fn run(args: &Args) -> Result<bool> {
         servers.push(server);
     }
     targets.extend(plan.targets.iter().cloned());
+    let mut peers = Vec::new();
+    for launch in &plan.peers {
+        let peer = Peer::start(launch, &plan.scratch, &plan.defaults).await?;
+        targets.push(peer.target().clone());
+        peers.push(peer);
+    }
 
     measure(&plan, &targets, &report).await?;
 
@@ -113,10 +119,17 @@ async fn run(args: &Args) -> Result<bool> {
             clean = false;
         }
     }
+    for peer in peers {
+        peer.end().await?;
+    }
     let mut report = report.into_inner();
     report.finish().context("write the JSON")?;
     if !to_stdout {
         print!("{}", report.table());
+    }
+    if let Some(path) = &args.svg {
+        let drawn = report.plot().context("draw the plot")?;
+        std::fs::write(path, drawn).with_context(|| format!("write {}", path.display()))?;
     }
     clean &= holds_little(&plan, &report) && report.is_clean();
     Ok(clean)
@@ -141,6 +154,13 @@ async fn measure(plan: &Plan, targets: &[Target], report: &RefCell<Report>) -> R
                 let stage = Stage { target, profile: &plan.profile, wanted: &plan.wanted, run, salt, report };
                 if let Err(failure) = scenario.play(&stage).await {
                     report.borrow_mut().fail(&target.name, run, &Chain(&failure).to_string());
+                }
+            }
+            if plan.limits == Limits::Measured {
+                let measured =
+                    limit::measure(scenario, &plan.profile, &plan.wanted, run, &plan.scratch).await?;
+                if let Some(measurement) = measured {
+                    report.borrow_mut().add(measurement);
                 }
             }
         }

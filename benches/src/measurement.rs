@@ -61,6 +61,9 @@ pub struct Measurement {
     pub target: String,
     /// The workload's name.
     pub workload: &'static str,
+    /// What it does, in a few words.
+    #[serde(skip)]
+    pub what: &'static str,
     /// Which run it was, counted from 1.
     pub run: u32,
     /// Clients at once.
@@ -117,6 +120,7 @@ impl Measurement {
         Self {
             target: target.to_owned(),
             workload: workload.name,
+            what: workload.what,
             run,
             clients,
             seconds: tally.seconds,

@@ -7,7 +7,9 @@ use anyhow::{Context, Result, ensure};
 
 use crate::args::{Args, ProfileName};
 use crate::endpoint::Endpoint;
+use crate::limit;
 use crate::measurement::Workload;
+use crate::peer::PeerLaunch;
 use crate::profile::{MIB, Profile};
 use crate::scenario::{ABORT_JOB, MEMORY, Scenario};
 use crate::sign::Credentials;
@@ -28,12 +30,25 @@ pub struct Plan {
     pub targets: Vec<Target>,
     /// Servers to start.
     pub servers: Vec<Launch>,
+    /// Servers to start that are not ours.
+    pub peers: Vec<PeerLaunch>,
+    /// Whether the machine's own limits are measured too.
+    pub limits: Limits,
     /// What targets have in common.
     pub defaults: Defaults,
     /// Where started servers keep their data.
     pub scratch: PathBuf,
     /// Most memory that a server may hold in the workload `memory`, in MiB; `None`: any.
     pub memory_mib_max: Option<u64>,
+}
+
+/// Whether the machine's own limits are measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limits {
+    /// They are not.
+    Left,
+    /// They are, as if they were one more target.
+    Measured,
 }
 
 /// A server to start.
@@ -63,7 +78,7 @@ impl Plan {
         let mut targets = Vec::new();
         if let Some(url) = &args.endpoint {
             let mut target = Target::new("endpoint", Endpoint::parse(url)?, &defaults);
-            target.pids = parse_pids(args.pids.iter().map(String::as_str))?;
+            target.pids = parse_pids(args.pids.iter().map(String::as_str))?.into();
             target.data.clone_from(&args.data);
             targets.push(target);
         } else {
@@ -80,8 +95,16 @@ impl Plan {
         if targets.is_empty() && servers.is_empty() {
             servers.push(launch("", &built));
         }
+        let peers = match &args.peers {
+            Some(names) => PeerLaunch::find(names, args.garage.as_deref(), args.nginx.as_deref())?,
+            None => Vec::new(),
+        };
         let mut names: Vec<&str> = servers.iter().map(|launch| launch.name.as_str()).collect();
         names.extend(targets.iter().map(|target| target.name.as_str()));
+        names.extend(peers.iter().map(|peer| peer.kind.name()));
+        if args.limits {
+            names.push(limit::NAME);
+        }
         names.sort_unstable();
         let twice =
             names.windows(2).find_map(|pair| if let [a, b] = pair { (a == b).then_some(*a) } else { None });
@@ -103,6 +126,8 @@ impl Plan {
             wanted: wanted(args)?,
             targets,
             servers,
+            peers,
+            limits: if args.limits || args.smoke { Limits::Measured } else { Limits::Left },
             defaults,
             scratch: args.scratch.clone().unwrap_or_else(|| beside.to_owned()),
             memory_mib_max: (args.memory || args.smoke).then_some(args.memory_mib_max),
@@ -228,6 +253,9 @@ mod tests {
             "--target drystone=127.0.0.1:1 --server",
             "--server /no/such/program",
             "--runs 0",
+            "--peers minio",
+            "--peers nginx --nginx /no/such/program",
+            "--limits --target limit=127.0.0.1:1",
             "--abort-uploads 0",
             "--memory-upload-mib 6000",
         ];

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::clock;
+
 /// 1 KiB in bytes.
 pub const KIB: u64 = 1024;
 /// 1 MiB in bytes.
@@ -88,6 +90,14 @@ impl Profile {
         bytes_back_max: Duration::from_secs(10),
         ..Self::FULL
     };
+
+    /// Lets what went before end: writes all dirty pages of the machine, and rests.
+    pub async fn settle(&self) {
+        if let Some(rest) = self.settle {
+            rustix::fs::sync();
+            clock::pause(rest).await;
+        }
+    }
 
     /// For the tests: every workload once, a few requests each; the figures mean nothing.
     pub const SMOKE: Self = Self {

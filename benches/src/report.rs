@@ -1,10 +1,13 @@
-//! What is told: JSON lines for programs, an aligned table for people, progress on standard error.
+//! What is told: JSON lines for programs, aligned tables and a plot for people, progress on standard error.
 //!
 //! JSON is written as it is measured, so that an interrupted run is not lost; each line has a `kind`:
 //! `machine`, `measurement` or `failure`. The table comes at the end and shows medians over the runs.
 #![expect(clippy::print_stderr, reason = "a command-line tool: it talks on standard error")]
 
+mod medians;
 mod table;
+mod ratios;
+mod plot;
 
 use std::io::Write;
 
@@ -30,6 +33,7 @@ enum Line<'a> {
 /// Everything that was measured so far.
 pub struct Report {
     json: Option<Box<dyn Write>>,
+    machine: Option<Machine>,
     measurements: Vec<Measurement>,
     failures: usize,
     unwritten: Option<std::io::Error>,
@@ -38,12 +42,13 @@ pub struct Report {
 impl Report {
     /// A report that also writes JSON lines to `json`.
     pub fn new(json: Option<Box<dyn Write>>) -> Self {
-        Self { json, measurements: Vec::new(), failures: 0, unwritten: None }
+        Self { json, machine: None, measurements: Vec::new(), failures: 0, unwritten: None }
     }
 
     /// Notes the machine.
     pub fn machine(&mut self, machine: &Machine) {
         self.write(&Line::Machine(machine));
+        self.machine = Some(machine.clone());
     }
 
     /// Adds a measurement and says so.
@@ -76,9 +81,18 @@ impl Report {
         self.failures == 0 && self.measurements.iter().all(|measurement| measurement.errors == 0)
     }
 
-    /// The table of everything, medians over the runs.
+    /// The table of everything, medians over the runs; then the first target against the others.
     pub fn table(&self) -> String {
-        table::of(&self.measurements)
+        let ratios = ratios::of(&medians::of(&self.measurements));
+        format!("{}{ratios}", table::of(&self.measurements))
+    }
+
+    /// The same as a picture: a panel for each workload, a bar for each target.
+    ///
+    /// # Errors
+    /// It cannot be drawn; nothing was measured.
+    pub fn plot(&self) -> anyhow::Result<String> {
+        plot::of(&medians::of(&self.measurements), self.machine.as_ref())
     }
 
     /// Ends the JSON.

@@ -25,7 +25,7 @@ pub use self::abort_jobs::ABORT_JOB;
 pub use self::memory::MEMORY;
 
 /// How long a step that is done a fixed number of times may take.
-const PATIENCE: Duration = Duration::from_mins(10);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
 
 /// A scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

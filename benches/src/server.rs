@@ -2,34 +2,24 @@
 //!
 //! Whatever happens, no process and no folder is left: dropping a server kills it. After a clean stop
 //! `drystone verify` must find nothing wrong, so that speed is never measured on a store that loses
-//! bytes.
+//! bytes. It can be ended and started again in between, to see how long a start takes.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
-use rustix::process::{Pid, Signal, kill_process};
+use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::clock::{self, Moment};
 use crate::endpoint::Endpoint;
+use crate::launched::{Launched, free_ports};
 use crate::plan::Launch;
 use crate::target::{Defaults, Target};
 
-/// How long a server may take to listen, or to end.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-/// The step of a poll.
-const STEP: Duration = Duration::from_millis(10);
-
 /// How often a start is tried: between looking for a free port and using it, somebody may take it.
 const TRIES: usize = 3;
-
-/// How much of a log is shown when something went wrong, in bytes.
-const SHOWN_BYTES: usize = 4_000;
 
 /// Variables that would configure the server behind our back begin with these.
 const FOREIGN: [&str; 3] = ["DRYSTONE_", "AWS_", "MINIO_"];
@@ -37,9 +27,27 @@ const FOREIGN: [&str; 3] = ["DRYSTONE_", "AWS_", "MINIO_"];
 /// A server that this program started.
 #[derive(Debug)]
 pub struct Server {
+    process: Launched,
+    way: Way,
+}
+
+/// How it is started, each time alike.
+#[derive(Debug)]
+struct Way {
     program: PathBuf,
-    child: Child,
     folder: TempDir,
+    s3: SocketAddr,
+    admin: SocketAddr,
+    defaults: Defaults,
+}
+
+/// How a server ends before it is started again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It is asked to (SIGTERM), and has time.
+    Orderly,
+    /// It is killed (SIGKILL), and has none.
+    Killed,
 }
 
 impl Server {
@@ -47,88 +55,56 @@ impl Server {
     ///
     /// # Errors
     /// It cannot be started, ends, or does not listen in time; its log is in the error.
-    pub async fn start(
-        launch: &Launch,
-        scratch: &std::path::Path,
-        defaults: &Defaults,
-    ) -> Result<(Self, Target)> {
-        fs::create_dir_all(scratch).with_context(|| format!("make {}", scratch.display()))?;
+    pub async fn start(launch: &Launch, scratch: &Path, defaults: &Defaults) -> Result<(Self, Target)> {
         let mut refused = None;
         for _ in 0..TRIES {
-            let folder = tempfile::Builder::new().prefix("drystone-bench-").tempdir_in(scratch);
-            let folder = folder.with_context(|| format!("make a folder in {}", scratch.display()))?;
-            let ports = free_ports().context("find free ports")?;
-            let mut server = Self::spawn(launch, folder, ports, defaults)?;
-            match server.until_listening(ports.0).await {
-                Ok(()) => return Ok((server, Self::target(launch, ports.0, defaults)?)),
+            let (s3, admin) = free_ports().context("find free ports")?;
+            let way = Way {
+                program: launch.program.clone(),
+                folder: new_folder(scratch)?,
+                s3,
+                admin,
+                defaults: defaults.clone(),
+            };
+            let mut process = way.begin()?;
+            match process.until_listening(s3).await {
+                Ok(()) => {
+                    let mut target = Target::new(&launch.name, Endpoint::parse(&s3.to_string())?, defaults);
+                    target.pids = vec![process.pid()].into();
+                    target.data = Some(way.data());
+                    return Ok((Self { process, way }, target));
+                }
                 Err(error) => refused = Some(error),
             }
         }
         Err(refused.context("no start was tried")?)
     }
 
-    fn spawn(
-        launch: &Launch,
-        folder: TempDir,
-        (s3, admin): (SocketAddr, SocketAddr),
-        defaults: &Defaults,
-    ) -> Result<Self> {
-        let log = fs::File::create(folder.path().join("server.log")).context("make the server's log")?;
-        let mut command = Command::new(&launch.program);
-        for (name, _) in std::env::vars_os() {
-            if FOREIGN.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
-                command.env_remove(name);
-            }
-        }
-        let child = command
-            .arg("serve")
-            .arg("--data")
-            .arg(folder.path().join("data"))
-            .args(["--listen", &s3.to_string(), "--admin-listen", &admin.to_string()])
-            .args(["--region", &defaults.credentials.region])
-            .env("DRYSTONE_ACCESS_KEY_ID", &defaults.credentials.access_key)
-            .env("DRYSTONE_SECRET_ACCESS_KEY", &defaults.credentials.secret_key)
-            .current_dir(folder.path())
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().context("share the server's log")?)
-            .stderr(log)
-            .spawn()
-            .with_context(|| format!("start {}", launch.program.display()))?;
-        Ok(Self { program: launch.program.clone(), child, folder })
-    }
-
-    fn target(launch: &Launch, address: SocketAddr, defaults: &Defaults) -> Result<Target> {
-        Ok(Target::new(&launch.name, Endpoint::parse(&address.to_string())?, defaults))
-    }
-
-    /// Its process id.
-    pub fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Its data directory.
     pub fn data(&self) -> PathBuf {
-        self.folder.path().join("data")
+        self.way.data()
     }
 
-    async fn until_listening(&mut self, address: SocketAddr) -> Result<()> {
-        let start = Moment::now();
-        loop {
-            if let Some(status) = self.child.try_wait().context("look at the server")? {
-                bail!("{} ended with {status} instead of listening\n{}", self.program.display(), self.log());
-            }
-            if tokio::net::TcpStream::connect(address).await.is_ok() {
-                return Ok(());
-            }
-            ensure!(
-                start.elapsed() < PATIENCE,
-                "{} did not listen on {address} within {} s\n{}",
-                self.program.display(),
-                PATIENCE.as_secs(),
-                self.log()
-            );
-            clock::pause(STEP).await;
+    /// Ends it, and starts it again on the same data and the same ports; when it was started, until it
+    /// listens. Its process id changes.
+    ///
+    /// # Errors
+    /// It does not end, or does not listen again.
+    pub async fn restart(&mut self, ending: Ending) -> Result<()> {
+        let status = match ending {
+            Ending::Orderly => self.process.end(Signal::TERM).await?,
+            Ending::Killed => self.process.end(Signal::KILL).await?,
+        };
+        if ending == Ending::Orderly {
+            ensure!(status.success(), "the server ended with {status}\n{}", self.process.said());
         }
+        self.process = self.way.begin()?;
+        self.process.until_listening(self.way.s3).await
+    }
+
+    /// The process that runs now.
+    pub fn process(&self) -> &Launched {
+        &self.process
     }
 
     /// Asks the server to end, waits for it, and has its data verified.
@@ -136,12 +112,10 @@ impl Server {
     /// # Errors
     /// It does not end well or in time, or `drystone verify` finds something wrong.
     pub async fn stop(mut self) -> Result<()> {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let pid = pid.context("the server's process id is not one")?;
-        kill_process(pid, Signal::TERM).context("ask the server to end")?;
-        let status = self.until_ended().await?;
-        ensure!(status.success(), "{} ended with {status}\n{}", self.program.display(), self.log());
-        let verified = Command::new(&self.program).arg("verify").arg("--data").arg(self.data()).output();
+        let status = self.process.end(Signal::TERM).await?;
+        let program = &self.way.program;
+        ensure!(status.success(), "{} ended with {status}\n{}", program.display(), self.process.said());
+        let verified = Command::new(program).arg("verify").arg("--data").arg(self.data()).output();
         let verified = verified.context("run drystone verify")?;
         ensure!(
             verified.status.success(),
@@ -152,43 +126,40 @@ impl Server {
         );
         Ok(())
     }
+}
 
-    async fn until_ended(&mut self) -> Result<ExitStatus> {
-        let start = Moment::now();
-        loop {
-            if let Some(status) = self.child.try_wait().context("look at the server")? {
-                return Ok(status);
+impl Way {
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn begin(&self) -> Result<Launched> {
+        let credentials = &self.defaults.credentials;
+        let mut command = Command::new(&self.program);
+        for (name, _) in std::env::vars_os() {
+            if FOREIGN.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+                command.env_remove(name);
             }
-            ensure!(
-                start.elapsed() < PATIENCE,
-                "{} did not end within {} s of SIGTERM\n{}",
-                self.program.display(),
-                PATIENCE.as_secs(),
-                self.log()
-            );
-            clock::pause(STEP).await;
         }
-    }
-
-    /// The end of the server's log.
-    fn log(&self) -> String {
-        let text = fs::read(self.folder.path().join("server.log")).unwrap_or_default();
-        let from = text.len().saturating_sub(SHOWN_BYTES);
-        String::from_utf8_lossy(text.get(from..).unwrap_or_default()).into_owned()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already; then there is nobody to kill.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        command
+            .arg("serve")
+            .arg("--data")
+            .arg(self.data())
+            .args(["--listen", &self.s3.to_string(), "--admin-listen", &self.admin.to_string()])
+            .args(["--region", &credentials.region])
+            .env("DRYSTONE_ACCESS_KEY_ID", &credentials.access_key)
+            .env("DRYSTONE_SECRET_ACCESS_KEY", &credentials.secret_key)
+            .current_dir(self.folder.path());
+        Launched::start(&mut command, self.folder.path().join("server.log"))
     }
 }
 
-/// Two addresses that nobody listens on at this moment.
-fn free_ports() -> std::io::Result<(SocketAddr, SocketAddr)> {
-    let first = TcpListener::bind("127.0.0.1:0")?;
-    let second = TcpListener::bind("127.0.0.1:0")?;
-    Ok((first.local_addr()?, second.local_addr()?))
+/// A new folder in `scratch`, which goes when it is dropped.
+///
+/// # Errors
+/// It cannot be made.
+pub fn new_folder(scratch: &Path) -> Result<TempDir> {
+    fs::create_dir_all(scratch).with_context(|| format!("make {}", scratch.display()))?;
+    let folder = tempfile::Builder::new().prefix("drystone-bench-").tempdir_in(scratch);
+    folder.with_context(|| format!("make a folder in {}", scratch.display()))
 }

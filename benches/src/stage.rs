@@ -56,7 +56,7 @@ pub struct Watch {
 
 impl Watch {
     fn start(target: &Target) -> Self {
-        let processes = Processes::new(&target.pids);
+        let processes = Processes::new(&target.pids.now());
         processes.forget_peak();
         Self {
             server: processes.read(),
@@ -95,10 +95,7 @@ impl Stage<'_> {
 
     /// Lets what went before end, then watches the target's processes.
     pub async fn watch(&self) -> Watch {
-        if let Some(rest) = self.profile.settle {
-            rustix::fs::sync();
-            clock::pause(rest).await;
-        }
+        self.profile.settle().await;
         Watch::start(self.target)
     }
 

@@ -1,5 +1,6 @@
 //! A server that is measured: where it is, who we are to it, and what of it can be observed.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -34,9 +35,31 @@ pub struct Target {
     /// What is said of bodies.
     pub payload_signing: PayloadSigning,
     /// Its processes, for CPU time, memory and bytes written; may be empty.
-    pub pids: Vec<u32>,
+    pub pids: Pids,
     /// Its data directory, for disk use.
     pub data: Option<PathBuf>,
+}
+
+/// The ids of a server's processes, which change when it is started again.
+#[derive(Clone, Debug, Default)]
+pub struct Pids(RefCell<Vec<u32>>);
+
+impl Pids {
+    /// The ids as they are now.
+    pub fn now(&self) -> Vec<u32> {
+        self.0.borrow().clone()
+    }
+
+    /// From now on they are others.
+    pub fn become_others(&self, pids: Vec<u32>) {
+        self.0.replace(pids);
+    }
+}
+
+impl From<Vec<u32>> for Pids {
+    fn from(pids: Vec<u32>) -> Self {
+        Self(RefCell::new(pids))
+    }
 }
 
 /// What targets have in common unless they say otherwise.
@@ -59,7 +82,7 @@ impl Target {
             bucket: defaults.bucket.clone(),
             credentials: Some(defaults.credentials.clone()),
             payload_signing: defaults.payload_signing,
-            pids: Vec::new(),
+            pids: Pids::default(),
             data: None,
         }
     }
@@ -85,7 +108,7 @@ impl Target {
                 "secret-key" => value.clone_into(&mut credentials.secret_key),
                 "region" => value.clone_into(&mut credentials.region),
                 "bucket" => value.clone_into(&mut target.bucket),
-                "pids" => target.pids = parse_pids(value.split('+'))?,
+                "pids" => target.pids = parse_pids(value.split('+'))?.into(),
                 "data" => target.data = Some(value.into()),
                 "style" if value == "plain" => style = Style::Plain,
                 "style" if value == "s3" => style = Style::S3,
@@ -141,7 +164,7 @@ mod tests {
         assert_eq!((target.name.as_str(), target.bucket.as_str()), ("garage", BUCKET));
         assert_eq!((credentials.access_key.as_str(), credentials.region.as_str()), ("GK1", "garage"));
         assert_eq!(credentials.secret_key, "secret");
-        assert_eq!((target.pids, target.data), (vec![12, 13], Some("/srv/garage".into())));
+        assert_eq!((target.pids.now(), target.data), (vec![12, 13], Some("/srv/garage".into())));
     }
 
     #[test]

@@ -5,13 +5,17 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::repository;
+use crate::{packages, repository};
 
 /// The package that holds the load generator and the benches of the pieces.
 const PACKAGE: &str = "drystone-bench";
 
 /// The package that is measured.
 const SERVER: &str = "drystone";
+
+/// Asks for other servers beside ours, and names one of them's program.
+const PEERS: &str = "--peers";
+const GARAGE: &str = "--garage";
 
 /// Asks for the benches of the pieces.
 const PIECES: &str = "--pieces";
@@ -30,6 +34,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     let build = ["build", "--release", "--quiet", "--package", SERVER, "--package", PACKAGE];
     if !succeeds(&mut cargo(&build))? {
         return Ok(false);
+    }
+    let mut arguments = arguments.to_vec();
+    let given = |name| arguments.iter().any(|argument| argument == name);
+    let wants_garage = given(PEERS) && !arguments.iter().any(|argument| argument == "nginx");
+    if wants_garage && !given(GARAGE) {
+        let program = packages::garage_measured().context("build Garage, to measure it")?;
+        arguments.extend([GARAGE.to_owned(), program.to_string_lossy().into_owned()]);
     }
     // It runs where the caller is, as paths among its arguments are relative to that.
     let program = repository::root().join(repository::target()).join("release").join(PACKAGE);

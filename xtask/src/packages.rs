@@ -83,6 +83,13 @@ const JAVA_JAR: &str = "aws-java-sdk-bundle-1.11.901.jar";
 const GARAGE: &[&str] =
     &["garage", "--version", "2.5.0", "--no-default-features", "--features", "bundled-libs,sqlite"];
 
+/// The same server to be measured against: optimised, with the metadata engine that it comes with.
+const GARAGE_MEASURED: &[&str] =
+    &["garage", "--version", "2.5.0", "--no-default-features", "--features", "bundled-libs,lmdb"];
+
+/// The folder in `.cache` that it is installed in; its name changes with the version.
+const GARAGE_MEASURED_HOME: &str = "garage-2.5.0";
+
 /// The longest that one installation command may take: a slow registry, not a hung one.
 const LIMIT: Duration = Duration::from_mins(10);
 
@@ -221,6 +228,24 @@ fn garage(log: &Path) -> Result<()> {
     command.env("CARGO_TARGET_DIR", repository::target().join("garage")).env("CARGO_PROFILE_DEV_DEBUG", "0");
     run_within(command, log, BUILD_LIMIT)?;
     stamp(&home, GARAGE)
+}
+
+/// The program of the server Garage as benchmarks measure it, which is built when it is not there: some ten minutes
+/// of two cores.
+///
+/// # Errors
+/// When it cannot be built.
+pub(crate) fn garage_measured() -> Result<PathBuf> {
+    let home = repository::cache().join(GARAGE_MEASURED_HOME);
+    let program = home.join("bin/garage");
+    // Cargo puts the program there when all else is done.
+    if !program.exists() {
+        let mut command = cargo(&["install", "--locked", "--root"]);
+        command.arg(&home).args(GARAGE_MEASURED);
+        command.env("CARGO_TARGET_DIR", repository::target().join("garage"));
+        run_within(command, &stage::log_path("packages")?, BUILD_LIMIT)?;
+    }
+    Ok(program)
 }
 
 fn pip() -> Command {

@@ -1,5 +1,6 @@
 //! The table: one line for each workload and target, medians over the runs, columns aligned.
 
+use super::medians;
 use crate::measurement::{Measurement, Unit};
 
 /// The columns' heads; the first two are aligned left, the last one is free text.
@@ -23,34 +24,30 @@ const WORDS: usize = 2;
 
 /// The table of `measurements`, in the order in which workloads and targets were first seen.
 pub(super) fn of(measurements: &[Measurement]) -> String {
-    let mut seen: Vec<(&str, &str)> = Vec::new();
-    for measurement in measurements {
-        let name = (measurement.workload, measurement.target.as_str());
-        if !seen.contains(&name) {
-            seen.push(name);
-        }
-    }
-    // Targets of one workload stand together, so that they can be compared.
-    let first = |workload: &str| seen.iter().position(|(name, _)| *name == workload);
-    let mut order = seen.clone();
-    order.sort_by_key(|(workload, _)| first(workload));
+    let order = medians::order(measurements);
     let rows = order.iter().map(|(workload, target)| {
         let runs = measurements.iter().filter(|m| m.workload == *workload && m.target == *target);
         row(&runs.collect::<Vec<_>>())
     });
     let rows: Vec<Vec<String>> = std::iter::once(HEADS.map(str::to_owned).to_vec()).chain(rows).collect();
-    let widths: Vec<usize> = (0..HEADS.len())
+    aligned(&rows, WORDS)
+}
+
+/// Rows of cells as lines: the first `words` columns aligned left, the others right.
+pub(super) fn aligned(rows: &[Vec<String>], words: usize) -> String {
+    let columns = rows.first().map_or(0, Vec::len);
+    let widths: Vec<usize> = (0..columns)
         .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max())
         .map(Option::unwrap_or_default)
         .collect();
-    rows.iter().map(|row| line(row, &widths)).collect()
+    rows.iter().map(|row| line(row, &widths, words)).collect()
 }
 
-fn line(cells: &[String], widths: &[usize]) -> String {
+fn line(cells: &[String], widths: &[usize], words: usize) -> String {
     let mut text = String::new();
     for (column, (cell, width)) in cells.iter().zip(widths).enumerate() {
         let gap = " ".repeat(width - cell.chars().count().min(*width));
-        let left = column < WORDS || column + 1 == cells.len();
+        let left = column < words || (words == WORDS && column + 1 == cells.len());
         let (before, after) = if left { ("", gap.as_str()) } else { (gap.as_str(), "") };
         text.extend([before, cell, after, "  "]);
     }
@@ -60,8 +57,9 @@ fn line(cells: &[String], widths: &[usize]) -> String {
 /// One line: the runs of one workload on one target.
 fn row(runs: &[&Measurement]) -> Vec<String> {
     let Some(first) = runs.first() else { return Vec::new() };
-    let median =
-        |of: fn(&Measurement) -> Option<f64>| median(runs.iter().filter_map(|run| of(run)).collect());
+    let median = |of: fn(&Measurement) -> Option<f64>| {
+        medians::middle(runs.iter().filter_map(|run| of(run)).collect())
+    };
     let cell = |of: fn(&Measurement) -> Option<f64>, digits: usize| {
         median(of).map_or_else(|| "-".to_owned(), |value| format!("{value:.digits$}"))
     };
@@ -93,7 +91,7 @@ fn notes(runs: &[&Measurement]) -> String {
     let names = runs.iter().flat_map(|run| run.details.keys()).collect::<std::collections::BTreeSet<_>>();
     for name in names {
         let values = runs.iter().filter_map(|run| run.details.get(name).copied()).collect();
-        notes.extend(median(values).map(|value| format!("{name} {value:.3}")));
+        notes.extend(medians::middle(values).map(|value| format!("{name} {value:.3}")));
     }
     notes.join(", ")
 }
@@ -107,18 +105,6 @@ fn with_unit(unit: Unit, rate: f64) -> String {
     match unit {
         Unit::Requests => format!("{rate:.0}/s"),
         Unit::Bytes => format!("{rate:.0} MB/s"),
-    }
-}
-
-/// The middle value, or the mean of the two in the middle.
-fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    if values.len() % 2 == 1 {
-        Some(upper)
-    } else {
-        values.get(middle - 1).map(|lower| f64::midpoint(*lower, upper))
     }
 }
 
@@ -167,12 +153,5 @@ mod tests {
         let ends: Vec<usize> = table.lines().skip(1).map(|line| line.find("/s").unwrap()).collect();
         assert_eq!(ends.first(), ends.last(), "{table}");
         assert!(table.lines().all(|line| line == line.trim_end()));
-    }
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(vec![4.0, 1.0, 2.0, 3.0]), Some(2.5));
-        assert_eq!(median(Vec::new()), None);
     }
 }
