@@ -37,9 +37,18 @@ pub struct Args {
     /// Only 64 uploads of 1 GiB at once: fails when the server holds more than --memory-mib-max
     #[arg(long, conflicts_with_all = ["only", "skip"])]
     pub memory: bool,
-    /// How many uploads --only abort-job makes before it aborts them
+    /// Only what size does: a store of --keys-many keys against one of 10,000, its start, and a list of --uploads-many
+    #[arg(long, conflicts_with_all = ["only", "skip", "memory", "smoke"])]
+    pub grown: bool,
+    /// How many keys the store of --grown has
     #[arg(long, value_name = "COUNT")]
-    pub abort_uploads: Option<u64>,
+    pub keys_many: Option<u64>,
+    /// How many uploads list-uploads-many and abort-job make
+    #[arg(long, value_name = "COUNT")]
+    pub uploads_many: Option<u64>,
+    /// How many connections rest in idle-connections
+    #[arg(long, value_name = "COUNT")]
+    pub idle_connections: Option<u64>,
     /// Size of the objects of put4k, get4k, head4k and delete4k, in bytes
     #[arg(long, value_name = "BYTES")]
     pub small_bytes: Option<u64>,

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use md5::{Digest, Md5};
+use tokio::net::TcpStream;
 
 use crate::answer::{Answer, Sink, element};
 use crate::connection::{Asked, Body, Connection};
@@ -69,6 +70,20 @@ impl<'t> Client<'t> {
     /// [`Failure::Connection`].
     pub async fn open(&mut self) -> Result<(), Failure> {
         self.wire.connection.open().await
+    }
+
+    /// Opens a new connection in the place of the one that there is.
+    ///
+    /// # Errors
+    /// [`Failure::Connection`].
+    pub async fn reopen(&mut self) -> Result<(), Failure> {
+        drop(self.detach());
+        self.open().await
+    }
+
+    /// Gives the open connection away, where there is one.
+    pub fn detach(&mut self) -> Option<TcpStream> {
+        self.wire.connection.detach()
     }
 
     /// Makes the bucket unless it is there.

@@ -78,6 +78,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Gives the stream away, open as it is; the next request opens another one.
+    pub fn detach(&mut self) -> Option<TcpStream> {
+        self.stream.take()
+    }
+
     /// Sends a request and reads its answer.
     ///
     /// # Errors

@@ -67,6 +67,9 @@ pub enum Failure {
         /// Requests that were sent.
         requests: u64,
     },
+    /// A server that was started here could not be started again.
+    #[error("{0}")]
+    Server(String),
     /// The file system is too small for the workload.
     #[error("{needed} bytes are needed and {available} are free: make the uploads smaller or fewer")]
     NoRoom {

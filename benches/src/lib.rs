@@ -8,7 +8,7 @@
 //!
 //! In reading order: [`endpoint`], [`target`], [`launched`], [`server`] and [`peer`] say who is measured; [`sign`],
 //! [`payload`], [`answer`], [`connection`] and [`client`] speak S3; [`closed_loop`] keeps the clients
-//! busy; [`process`], [`disk`] and [`latency`] observe; [`profile`] says how much; [`scenario`] holds
+//! busy; [`process`], [`descriptors`], [`disk`] and [`latency`] observe; [`profile`] says how much; [`scenario`] holds
 //! the workloads and [`limit`] what the machine could do; [`measurement`] and [`report`] tell.
 
 pub mod clock;
@@ -27,6 +27,7 @@ pub mod client;
 pub mod closed_loop;
 
 pub mod process;
+pub mod descriptors;
 pub mod disk;
 pub mod latency;
 pub mod machine;

@@ -16,6 +16,7 @@ use clap::Parser;
 use drystone_bench::args::Args;
 use drystone_bench::client::Client;
 use drystone_bench::clock;
+use drystone_bench::descriptors;
 use drystone_bench::failure::Chain;
 use drystone_bench::limit;
 use drystone_bench::machine::{self, Machine};
@@ -27,6 +28,7 @@ use drystone_bench::server::Server;
 use drystone_bench::stage::Stage;
 use drystone_bench::target::Target;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Mutex;
 
 /// How long a server may take to answer the first request.
 const FIRST_ANSWER_MAX: Duration = Duration::from_secs(30);
@@ -90,8 +92,8 @@ async fn run(args: &Args) -> Result<bool> {
         machine.processor, machine.cores, machine.memory_mib, machine.kernel, machine.busy_before
     ));
 
-    let mut servers = Vec::new();
-    let mut targets = Vec::new();
+    descriptors::raise();
+    let mut subjects = Vec::new();
     for launch in &plan.servers {
         let (server, target) = Server::start(launch, &plan.scratch, &plan.defaults).await?;
         if machine::is_in_memory(&server.data()) {
@@ -99,22 +101,21 @@ async fn run(args: &Args) -> Result<bool> {
                 "the data lies in memory, where a sync costs nothing: choose another --scratch to measure writes",
             );
         }
-        targets.push(target);
-        servers.push(server);
+        subjects.push(Subject { target, server: Some(Mutex::new(server)) });
     }
-    targets.extend(plan.targets.iter().cloned());
+    subjects.extend(plan.targets.iter().cloned().map(|target| Subject { target, server: None }));
     let mut peers = Vec::new();
     for launch in &plan.peers {
         let peer = Peer::start(launch, &plan.scratch, &plan.defaults).await?;
-        targets.push(peer.target().clone());
+        subjects.push(Subject { target: peer.target().clone(), server: None });
         peers.push(peer);
     }
 
-    measure(&plan, &targets, &report).await?;
+    measure(&plan, &subjects, &report).await?;
 
     let mut clean = true;
-    for server in servers {
-        if let Err(error) = server.stop().await {
+    for server in subjects.into_iter().filter_map(|subject| subject.server) {
+        if let Err(error) = server.into_inner().stop().await {
             talk(&format!("bench: {error:#}"));
             clean = false;
         }
@@ -135,10 +136,17 @@ async fn run(args: &Args) -> Result<bool> {
     Ok(clean)
 }
 
+/// What is measured.
+struct Subject {
+    target: Target,
+    /// The server behind it, where it was started here.
+    server: Option<Mutex<Server>>,
+}
+
 /// Plays every wanted scenario on every target, the targets one after the other within a scenario, so
 /// that they are compared under the same weather.
-async fn measure(plan: &Plan, targets: &[Target], report: &RefCell<Report>) -> Result<()> {
-    for target in targets.iter().filter(|target| target.is_s3()) {
+async fn measure(plan: &Plan, subjects: &[Subject], report: &RefCell<Report>) -> Result<()> {
+    for target in subjects.iter().map(|subject| &subject.target).filter(|target| target.is_s3()) {
         let mut client = Client::new(target, 0);
         let made = clock::within(FIRST_ANSWER_MAX, client.make_bucket()).await;
         let made = made.with_context(|| format!("{} does not answer", target.name))?;
@@ -149,9 +157,20 @@ async fn measure(plan: &Plan, targets: &[Target], report: &RefCell<Report>) -> R
             if !scenario.workloads().iter().any(|workload| plan.wanted.has(*workload)) {
                 continue;
             }
-            for target in targets.iter().filter(|target| target.is_s3() || scenario.is_plain()) {
+            for Subject { target, server } in subjects {
+                if !target.is_s3() && !scenario.is_plain() {
+                    continue;
+                }
                 let salt = u64::try_from(clock::unix_time().as_nanos()).unwrap_or_default();
-                let stage = Stage { target, profile: &plan.profile, wanted: &plan.wanted, run, salt, report };
+                let stage = Stage {
+                    target,
+                    server: server.as_ref(),
+                    profile: &plan.profile,
+                    wanted: &plan.wanted,
+                    run,
+                    salt,
+                    report,
+                };
                 if let Err(failure) = scenario.play(&stage).await {
                     report.borrow_mut().fail(&target.name, run, &Chain(&failure).to_string());
                 }

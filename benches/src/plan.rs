@@ -11,7 +11,7 @@ use crate::limit;
 use crate::measurement::Workload;
 use crate::peer::PeerLaunch;
 use crate::profile::{MIB, Profile};
-use crate::scenario::{ABORT_JOB, MEMORY, Scenario};
+use crate::scenario::{MEMORY, Scenario};
 use crate::sign::Credentials;
 use crate::stage::Wanted;
 use crate::target::{Defaults, Target, parse_pids};
@@ -152,7 +152,7 @@ fn profile(args: &Args) -> Result<Profile> {
     if let Some(runs) = args.runs {
         ensure!(runs > 0, "--runs 0 measures nothing");
         profile.runs = runs;
-    } else if args.memory {
+    } else if args.memory || args.grown {
         profile.runs = 1;
     }
     if let Some(seconds) = args.seconds {
@@ -166,9 +166,17 @@ fn profile(args: &Args) -> Result<Profile> {
         ensure!((1..=1024).contains(&uploads), "--memory-uploads must be 1 to 1024");
         profile.memory_uploads = uploads;
     }
-    if let Some(uploads) = args.abort_uploads {
-        ensure!((1..=100_000_000).contains(&uploads), "--abort-uploads must be 1 to 100000000");
-        profile.abort_uploads = uploads;
+    if let Some(uploads) = args.uploads_many {
+        ensure!((1..=100_000_000).contains(&uploads), "--uploads-many must be 1 to 100000000");
+        profile.many_uploads = uploads;
+    }
+    if let Some(keys) = args.keys_many {
+        ensure!((1_000..=100_000_000).contains(&keys), "--keys-many must be 1000 to 100000000");
+        profile.many_keys = keys;
+    }
+    if let Some(connections) = args.idle_connections {
+        ensure!((1..=1_000_000).contains(&connections), "--idle-connections must be 1 to 1000000");
+        profile.idle_connections = connections;
     }
     if let Some(mib) = args.memory_upload_mib {
         ensure!(
@@ -192,11 +200,18 @@ fn wanted(args: &Args) -> Result<Wanted> {
     let mut wanted = Wanted { only: args.only.clone(), skip: args.skip.clone() };
     if args.memory {
         wanted.only = vec![MEMORY.name.to_owned()];
+    } else if args.grown {
+        wanted.only = names(Scenario::is_growth);
     } else if args.only.is_empty() && !args.smoke {
-        // They write many times what all others write together.
-        wanted.skip.extend([MEMORY, ABORT_JOB].map(|workload| workload.name.to_owned()));
+        wanted.skip.extend(names(Scenario::is_long));
     }
     Ok(wanted)
+}
+
+/// The names of the workloads of such scenarios.
+fn names(of: fn(Scenario) -> bool) -> Vec<String> {
+    let scenarios = Scenario::ALL.into_iter().filter(|scenario| of(*scenario));
+    scenarios.flat_map(Scenario::workloads).map(|workload| workload.name.to_owned()).collect()
 }
 
 #[cfg(test)]
@@ -237,7 +252,10 @@ mod tests {
     fn memory_is_measured_only_when_it_is_asked_for() {
         let default = names(&plan("").unwrap().wanted);
         assert!(default.contains(&"put4k") && !default.contains(&"memory"), "{default:?}");
-        assert!(!default.contains(&"abort-job"), "{default:?}");
+        assert!(!default.contains(&"abort-job") && !default.contains(&"grown-list"), "{default:?}");
+        let grown = names(&plan("--grown").unwrap().wanted);
+        assert!(grown.contains(&"grown-list") && grown.contains(&"list-uploads-many"), "{grown:?}");
+        assert!(!grown.contains(&"put4k"), "{grown:?}");
         assert_eq!(names(&plan("--only abort-job").unwrap().wanted), ["abort-job"]);
         assert_eq!(names(&plan("--memory").unwrap().wanted), ["memory"]);
         assert_eq!(names(&plan("--only memory,put1g").unwrap().wanted), ["put1g", "memory"]);
@@ -256,7 +274,9 @@ mod tests {
             "--peers minio",
             "--peers nginx --nginx /no/such/program",
             "--limits --target limit=127.0.0.1:1",
-            "--abort-uploads 0",
+            "--uploads-many 0",
+            "--keys-many 999",
+            "--grown --only put4k",
             "--memory-upload-mib 6000",
         ];
         for line in lines {

@@ -50,8 +50,12 @@ pub struct Profile {
     pub memory_uploads: u64,
     /// Size of each of them.
     pub memory_upload_bytes: u64,
-    /// Uploads of the bulk abort.
-    pub abort_uploads: u64,
+    /// Uploads that are open at once, are listed, and aborted by one job.
+    pub many_uploads: u64,
+    /// Keys of the grown store.
+    pub many_keys: u64,
+    /// Connections that do nothing.
+    pub idle_connections: u64,
 }
 
 impl Profile {
@@ -75,7 +79,9 @@ impl Profile {
         settle: Some(Duration::from_millis(500)),
         memory_uploads: 64,
         memory_upload_bytes: GIB,
-        abort_uploads: 1_000_000,
+        many_uploads: 1_000_000,
+        many_keys: 1_000_000,
+        idle_connections: 4_000,
     };
 
     /// For a developer who waits for it: a minute or so.
@@ -88,6 +94,9 @@ impl Profile {
         batch_keys: 5_000,
         uploads: 200,
         bytes_back_max: Duration::from_secs(10),
+        many_uploads: 100_000,
+        many_keys: 100_000,
+        idle_connections: 2_000,
         ..Self::FULL
     };
 
@@ -117,7 +126,9 @@ impl Profile {
         settle: None,
         memory_uploads: 8,
         memory_upload_bytes: 16 * MIB,
-        abort_uploads: 600,
+        many_uploads: 600,
+        many_keys: 2_000,
+        idle_connections: 64,
         ..Self::FULL
     };
 }

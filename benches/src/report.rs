@@ -4,6 +4,7 @@
 //! `machine`, `measurement` or `failure`. The table comes at the end and shows medians over the runs.
 #![expect(clippy::print_stderr, reason = "a command-line tool: it talks on standard error")]
 
+mod progress;
 mod medians;
 mod table;
 mod ratios;
@@ -12,6 +13,8 @@ mod plot;
 use std::io::Write;
 
 use serde::Serialize;
+
+pub use self::progress::Progress;
 
 use crate::machine::Machine;
 use crate::measurement::Measurement;

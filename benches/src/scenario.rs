@@ -1,6 +1,6 @@
 //! The workloads, grouped by what they share: objects that are put, read and deleted; objects that are deleted
 //! 1,000 at a time; one long stream; an upload in parts; uploads of 10,000 parts; listings; uploads that are
-//! aborted; memory under many uploads; a bulk abort.
+//! aborted; connections that rest; memory under many uploads; very many open uploads; a store of very many keys.
 //!
 //! A scenario makes what its workloads need, measures those that are wanted, and removes what it made.
 
@@ -12,8 +12,12 @@ mod bytes_back;
 mod many_parts;
 mod list;
 mod uploads;
+mod idle;
 mod memory;
 mod abort_jobs;
+mod many_uploads;
+mod start;
+mod grown;
 
 use std::time::Duration;
 
@@ -21,11 +25,13 @@ use crate::failure::Failure;
 use crate::measurement::Workload;
 use crate::stage::Stage;
 
-pub use self::abort_jobs::ABORT_JOB;
 pub use self::memory::MEMORY;
 
 /// How long a step that is done a fixed number of times may take.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(10);
+
+/// How long it may take to make or remove what a very large store holds.
+const LONG_PATIENCE: Duration = Duration::from_hours(6);
 
 /// A scenario.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,13 +56,17 @@ pub enum Scenario {
     Uploads,
     /// Many long uploads at once.
     Memory,
-    /// A bulk abort of very many uploads.
-    AbortJobs,
+    /// Connections that rest.
+    Idle,
+    /// Very many open uploads.
+    ManyUploads,
+    /// A store of very many keys.
+    Grown,
 }
 
 impl Scenario {
     /// All, in the order in which they are played.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::SmallObjects,
         Self::MediumObjects,
         Self::LargeObjects,
@@ -66,8 +76,10 @@ impl Scenario {
         Self::ManyParts,
         Self::List,
         Self::Uploads,
+        Self::Idle,
         Self::Memory,
-        Self::AbortJobs,
+        Self::ManyUploads,
+        Self::Grown,
     ];
 
     /// Its workloads, in order.
@@ -83,7 +95,9 @@ impl Scenario {
             Self::List => &list::WORKLOADS,
             Self::Uploads => &uploads::WORKLOADS,
             Self::Memory => &memory::WORKLOADS,
-            Self::AbortJobs => &abort_jobs::WORKLOADS,
+            Self::Idle => &idle::WORKLOADS,
+            Self::ManyUploads => &many_uploads::WORKLOADS,
+            Self::Grown => &grown::WORKLOADS,
         }
     }
 
@@ -91,8 +105,23 @@ impl Scenario {
     pub fn is_plain(self) -> bool {
         matches!(
             self,
-            Self::SmallObjects | Self::MediumObjects | Self::LargeObjects | Self::Stream | Self::Memory
+            Self::SmallObjects
+                | Self::MediumObjects
+                | Self::LargeObjects
+                | Self::Stream
+                | Self::Idle
+                | Self::Memory
         )
+    }
+
+    /// Whether it writes many times what the others do, and is played only when it is asked for.
+    pub fn is_long(self) -> bool {
+        matches!(self, Self::Memory | Self::ManyUploads | Self::Grown)
+    }
+
+    /// Whether it shows what size does: of the store, and of its list of uploads.
+    pub fn is_growth(self) -> bool {
+        matches!(self, Self::ManyUploads | Self::Grown)
     }
 
     /// Plays it on `stage`.
@@ -111,7 +140,9 @@ impl Scenario {
             Self::List => list::play(stage).await,
             Self::Uploads => uploads::play(stage).await,
             Self::Memory => memory::play(stage).await,
-            Self::AbortJobs => abort_jobs::play(stage).await,
+            Self::Idle => idle::play(stage).await,
+            Self::ManyUploads => many_uploads::play(stage).await,
+            Self::Grown => grown::play(stage).await,
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+
 use crate::client::Client;
 use crate::clock;
 use crate::closed_loop::{self, Bounds, Tally};
@@ -11,6 +13,7 @@ use crate::measurement::{Measurement, Used, Workload};
 use crate::process::{self, Processes, Reading};
 use crate::profile::Profile;
 use crate::report::Report;
+use crate::server::Server;
 use crate::target::Target;
 
 /// Which workloads are wanted.
@@ -34,6 +37,8 @@ impl Wanted {
 pub struct Stage<'a> {
     /// The target.
     pub target: &'a Target,
+    /// The server behind it, where this program started it.
+    pub server: Option<&'a Mutex<Server>>,
     /// How much is done.
     pub profile: &'a Profile,
     /// Which workloads are measured.

@@ -1,6 +1,6 @@
 //! A bulk abort job: how fast it is, what memory it takes, and what others notice of it.
 //!
-//! Very many uploads are made; one request counts them and another starts the job. While it runs, one client
+//! One request counts very many uploads and another starts the job. While it runs, one client
 //! goes on putting small objects: how long each of them takes is the latency that is told.
 
 use std::time::Duration;
@@ -15,45 +15,25 @@ use crate::measurement::{Moves, Unit, Workload};
 use crate::profile::KIB;
 use crate::stage::Stage;
 
-/// The workload; it is played only when it is asked for, as it makes 1,000,000 uploads first.
-pub const ABORT_JOB: Workload = Workload {
+/// The workload.
+pub(super) const ABORT_JOB: Workload = Workload {
     name: "abort-job",
-    what: "a bulk abort of 1,000,000 uploads, with PUTs of 4 KiB beside it",
+    what: "a bulk abort of --uploads-many uploads, with PUTs of 4 KiB beside it",
     unit: Unit::Requests,
     moves: Moves::Out,
 };
 
-pub(super) const WORKLOADS: [Workload; 1] = [ABORT_JOB];
-
 /// Where the API for administrators is.
 const JOBS: &str = "/.drystone/api/v1/upload-aborts";
-/// Clients that make uploads: group commit needs many.
-const CLIENTS: usize = 64;
-/// How long making the uploads, and aborting them, may take each.
+/// How long aborting them may take.
 const PATIENCE: Duration = Duration::from_hours(1);
-/// Every so many uploads gets a part, of so many bytes.
-const PART_EVERY: u64 = 100;
-const PART_BYTES: u64 = 64 * KIB;
+/// Size of the objects that are put beside it.
 const PUT_BYTES: u64 = 4 * KIB;
 /// How often the job is asked how far it is.
 const ASK_EVERY: Duration = Duration::from_millis(100);
 
-pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Failure> {
-    let count = stage.profile.abort_uploads;
-    let folder = stage.folder(ABORT_JOB.name);
-    let key = |number: u64| format!("{folder}/{number:07}");
-    let bounds =
-        Bounds { clients: CLIENTS, payload_bytes: PART_BYTES as usize, requests: count, time: PATIENCE };
-    let create = async |client: &mut Client<'_>, number: u64| {
-        let upload = client.create_upload(&key(number)).await?;
-        if number.is_multiple_of(PART_EVERY) {
-            let source = Source::whole(stage.id(8, number), PART_BYTES);
-            client.upload_part(&key(number), &upload, 1, source).await?;
-        }
-        Ok(0)
-    };
-    stage.prepare(ABORT_JOB, bounds, create).await?;
-
+/// Aborts the `count` uploads of `folder` by one job, and measures it.
+pub(super) async fn abort(stage: &Stage<'_>, folder: &str, count: u64) -> Result<(), Failure> {
     let watch = stage.watch().await;
     let mut client = Client::new(stage.target, PUT_BYTES as usize);
     client.open().await?;
@@ -64,7 +44,7 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Failure> {
     let path = format!("{JOBS}/{}", job.id);
     client.api("POST", &format!("{path}/start"), "").await?;
     let begun = Moment::now();
-    let running = stage.once(ABORT_JOB, PATIENCE, beside(stage, &mut client, &folder, &path)).await?;
+    let running = stage.once(ABORT_JOB, PATIENCE, beside(stage, &mut client, folder, &path)).await?;
     let seconds = begun.elapsed().as_secs_f64();
     let (ended, mut tally) = running;
     tally.seconds = seconds;
@@ -81,7 +61,7 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Failure> {
     );
     let bounds = Bounds { clients: 1, payload_bytes: 0, requests: puts, time: PATIENCE };
     let delete =
-        async |client: &mut Client<'_>, number| client.delete(&beside_key(&folder, number)).await.map(|()| 0);
+        async |client: &mut Client<'_>, number| client.delete(&beside_key(folder, number)).await.map(|()| 0);
     stage.prepare(ABORT_JOB, bounds, delete).await
 }
 

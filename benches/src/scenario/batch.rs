@@ -4,6 +4,7 @@ use crate::client::{Client, Source};
 use crate::closed_loop::Bounds;
 use crate::failure::Failure;
 use crate::measurement::{Moves, Unit, Workload};
+use crate::report::Progress;
 use crate::stage::Stage;
 
 const BATCH: Workload = Workload {
@@ -16,10 +17,13 @@ const BATCH: Workload = Workload {
 pub(super) const WORKLOADS: [Workload; 1] = [BATCH];
 
 /// Keys of a request: the most that S3 takes.
-pub(super) const KEYS_IN_BATCH: u64 = 1_000;
+const KEYS_IN_BATCH: u64 = 1_000;
 
 /// Clients that make the objects.
 const MAKERS: usize = 32;
+
+/// Clients that delete many objects that other workloads leave behind.
+const REMOVERS: usize = 8;
 
 pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Failure> {
     let folder = stage.folder(BATCH.name);
@@ -38,13 +42,43 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Failure> {
         time: super::PATIENCE,
     };
     let delete = async |client: &mut Client<'_>, number: u64| {
-        let from = number * KEYS_IN_BATCH;
-        let keys: Vec<String> = (from..keys.min(from + KEYS_IN_BATCH)).map(key).collect();
-        client.delete_batch(&keys).await.map(|()| 0)
+        client.delete_batch(&nth(number, keys, key)).await.map(|()| 0)
     };
     let (measurement, _) = stage.measure(BATCH, batches, delete).await?;
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
     let keys_per_s = keys as f64 / measurement.seconds;
     stage.tell(measurement.with("keys_per_s", keys_per_s).with_cpu_us_per("cpu_us_a_key", keys));
     Ok(())
+}
+
+/// Deletes `count` objects that `workload` left behind, unmeasured.
+///
+/// # Errors
+/// As [`Stage::prepare`].
+pub(super) async fn remove(
+    stage: &Stage<'_>,
+    workload: Workload,
+    count: u64,
+    key: impl Fn(u64) -> String,
+) -> Result<(), Failure> {
+    let progress = Progress::new(format!("{} is cleared", stage.target.name), count);
+    let bounds = Bounds {
+        clients: REMOVERS,
+        payload_bytes: 0,
+        requests: count.div_ceil(KEYS_IN_BATCH),
+        time: super::LONG_PATIENCE,
+    };
+    let delete = async |client: &mut Client<'_>, number: u64| {
+        let keys = nth(number, count, &key);
+        client.delete_batch(&keys).await?;
+        progress.add(keys.len() as u64);
+        Ok(0)
+    };
+    stage.prepare(workload, bounds, delete).await
+}
+
+/// The keys of the batch `number` of `count` keys.
+fn nth(number: u64, count: u64, key: impl Fn(u64) -> String) -> Vec<String> {
+    let from = number * KEYS_IN_BATCH;
+    (from..count.min(from + KEYS_IN_BATCH)).map(key).collect()
 }
