@@ -1,12 +1,8 @@
 //! Reading a body of 1 MiB from buffers as a socket fills them: plain, in chunks with a trailer, and
 //! in signed chunks.
 
-use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::hint::black_box;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,14 +12,11 @@ use drystone_bench::payload::Payload;
 use drystone_core::checksum::crc64;
 use drystone_server::s3::body::RequestBody;
 use drystone_sim::wait::wait;
-use http_body::{Frame, SizeHint};
 
+use crate::arriving::Arriving;
 use crate::signed_request::{NOW, SignedRequest, authenticator};
 
 const MIB: usize = 1 << 20;
-
-/// What is read from a socket at once.
-const BUFFER: usize = 64 * 1024;
 
 /// What SDKs put into a chunk.
 const CHUNK: usize = 64 * 1024;
@@ -47,16 +40,13 @@ pub(crate) fn bench(criterion: &mut Criterion) {
         ("signed chunks", &signed, signed_chunks),
     ];
     for (name, request, encoded) in cases {
-        let encoded = Bytes::from(encoded);
-        let starts = (0..encoded.len()).step_by(BUFFER);
-        let buffers: Vec<Bytes> =
-            starts.map(|at| encoded.slice(at..encoded.len().min(at + BUFFER))).collect();
+        let whole = Arriving::new(&Bytes::from(encoded));
         let authenticator = authenticator();
         group.bench_function(name, |bencher| {
             let open = || {
                 let payload =
                     authenticator.authenticate(&request.parts, NOW).expect("the signature holds").payload;
-                (Arriving { buffers: buffers.clone().into(), len: encoded.len() as u64 }, payload)
+                (whole.clone(), payload)
             };
             bencher.iter_batched(
                 open,
@@ -88,26 +78,4 @@ fn unsigned_chunks(bytes: &[u8]) -> Vec<u8> {
     let checksum = STANDARD.encode(crc64(bytes).to_be_bytes());
     encoded.extend_from_slice(format!("0\r\nx-amz-checksum-crc64nvme:{checksum}\r\n\r\n").as_bytes());
     encoded
-}
-
-/// A body whose buffers were all received already.
-struct Arriving {
-    buffers: VecDeque<Bytes>,
-    len: u64,
-}
-
-impl http_body::Body for Arriving {
-    type Data = Bytes;
-    type Error = Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        Poll::Ready(self.buffers.pop_front().map(|buffer| Ok(Frame::data(buffer))))
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(self.len)
-    }
 }

@@ -1,5 +1,7 @@
 //! Listing a bucket of 100,000 keys in memory: a page of 1,000 keys, and a page of 1,000 folders.
 
+use std::convert::identity;
+
 use bytes::Bytes;
 use criterion::Criterion;
 use drystone_core::objects::list::{From, ListObjects};
@@ -11,7 +13,7 @@ const KEYS_IN_FOLDER: u64 = 100;
 const PAGE: usize = 1_000;
 
 pub(crate) fn bench(criterion: &mut Criterion) {
-    let here = MemoryStore::new();
+    let here = MemoryStore::new(identity);
     let body = Bytes::from_static(b"body");
     let key = |number: u64| format!("folder-{:04}/{:04}", number / KEYS_IN_FOLDER, number % KEYS_IN_FOLDER);
     (0..KEYS).for_each(|number| here.put(&key(number), &body));

@@ -6,9 +6,11 @@
 
 mod signed_request;
 mod signature;
+mod arriving;
 mod body;
 mod digests;
 mod records;
+mod fixed_world;
 mod memory_store;
 mod objects;
 mod listing;

@@ -1,5 +1,6 @@
 //! PUT, GET and HEAD of 4 KiB through the store over memory: the core's own share of a request.
 
+use std::convert::identity;
 use std::future::poll_fn;
 use std::hint::black_box;
 
@@ -18,7 +19,7 @@ const OBJECTS: u64 = 10_000;
 const SIZE: u64 = 4096;
 
 pub(crate) fn bench(criterion: &mut Criterion) {
-    let here = MemoryStore::new();
+    let here = MemoryStore::new(identity);
     let bytes = Bytes::copy_from_slice(Payload::new(4096).stamped(SIZE, 1, 0));
     let name = |number: u64| format!("objects/{:08}", number % OBJECTS);
     (0..OBJECTS).for_each(|number| here.put(&name(number), &bytes));

@@ -42,19 +42,20 @@ pub(crate) fn authenticator() -> Authenticator {
 }
 
 impl SignedRequest {
-    /// Signs `method` on `path` with `payload` as x-amz-content-sha256 and `more` headers, which are
-    /// signed too.
-    pub(crate) fn new(method: &str, path: &str, payload: &str, more: &[(&str, &str)]) -> Self {
+    /// Signs `method` on `target`, whose query is canonical already, with `payload` as x-amz-content-sha256
+    /// and `more` headers, which are signed too.
+    pub(crate) fn new(method: &str, target: &str, payload: &str, more: &[(&str, &str)]) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let mut headers =
             vec![("host", "127.0.0.1:9000"), ("x-amz-content-sha256", payload), ("x-amz-date", DATE)];
         headers.extend(more);
         headers.sort_unstable();
         let lines: String = headers.iter().map(|(name, value)| [name, ":", value, "\n"].concat()).collect();
         let names = headers.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(";");
-        let canonical = format!("{method}\n{path}\n\n{lines}\n{names}\n{payload}");
+        let canonical = format!("{method}\n{path}\n{query}\n{lines}\n{names}\n{payload}");
         let hashed = sha256_hex(canonical.as_bytes());
         let signature = sign(&format!("AWS4-HMAC-SHA256\n{DATE}\n{SCOPE}\n{hashed}"));
-        let mut request = Request::builder().method(method).uri(path);
+        let mut request = Request::builder().method(method).uri(target);
         for (name, value) in headers {
             let name: HeaderName = name.parse().expect("a header's name");
             request = request.header(name, value);

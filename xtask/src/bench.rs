@@ -1,11 +1,13 @@
 //! `cargo xtask bench`: builds the server and the load generator optimised, and runs the latter with
-//! the arguments as they are; with `--pieces`, criterion's benches of the pieces instead.
+//! the arguments as they are; with `--pieces`, criterion's benches of the pieces instead; with `--instructions`,
+//! what callgrind counts.
 
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::{packages, repository};
+use crate::instructions::{self, Purpose};
+use crate::{blackbox, packages, repository};
 
 /// The package that holds the load generator and the benches of the pieces.
 const PACKAGE: &str = "drystone-bench";
@@ -20,17 +22,26 @@ const GARAGE: &str = "--garage";
 /// Asks for the benches of the pieces.
 const PIECES: &str = "--pieces";
 
+/// Asks for instructions per operation.
+const INSTRUCTIONS: &str = "--instructions";
+
 /// Runs what is asked for in the foreground; `false` when it ended with another code than 0.
 ///
 /// # Errors
 /// When a program cannot be started.
 pub(crate) fn run(arguments: &[String]) -> Result<bool> {
-    if let Some((first, rest)) = arguments.split_first()
-        && first == PIECES
-    {
-        let bench = ["bench", "--quiet", "--package", PACKAGE, "--bench", "pieces", "--"];
-        return succeeds(cargo(&bench).args(rest));
+    match arguments.split_first() {
+        Some((first, rest)) if first == PIECES => {
+            let bench = ["bench", "--quiet", "--package", PACKAGE, "--bench", "pieces", "--"];
+            succeeds(cargo(&bench).args(rest))
+        }
+        Some((first, rest)) if first == INSTRUCTIONS => count_instructions(rest),
+        _ => load(arguments),
     }
+}
+
+/// The load generator with these arguments.
+fn load(arguments: &[String]) -> Result<bool> {
     let build = ["build", "--release", "--quiet", "--package", SERVER, "--package", PACKAGE];
     if !succeeds(&mut cargo(&build))? {
         return Ok(false);
@@ -45,6 +56,21 @@ pub(crate) fn run(arguments: &[String]) -> Result<bool> {
     // It runs where the caller is, as paths among its arguments are relative to that.
     let program = repository::root().join(repository::target()).join("release").join(PACKAGE);
     succeeds(Command::new(program).args(arguments))
+}
+
+/// Builds what the stage `build` does, and counts.
+fn count_instructions(arguments: &[String]) -> Result<bool> {
+    let purpose = match arguments {
+        [] => Purpose::Compare,
+        [option] if option == "--write" => Purpose::Write,
+        _ => bail!("`bench --instructions` knows --write only, not `{}`", arguments.join(" ")),
+    };
+    for mut build in blackbox::build() {
+        if !succeeds(&mut build)? {
+            return Ok(false);
+        }
+    }
+    instructions::run(purpose).map(|()| true)
 }
 
 /// Cargo in the repository's root, on this terminal.

@@ -9,9 +9,12 @@ use crate::{packages, repository};
 /// The folder with the Rust client's own manifest, lock file and sources.
 const RUST_CLIENT: &str = "tests/clients/rust";
 
-/// The binary under test, optimised, because clients move gigabytes through it, and the load generator.
+/// The binary under test, optimised, because clients move gigabytes through it, the load generator, and what callgrind
+/// counts.
 pub(crate) fn build() -> Vec<Command> {
-    vec![cargo(&["build", "--release", "--package", "drystone", "--package", "drystone-bench"])]
+    let packages =
+        ["--package", "drystone", "--package", "drystone-bench", "--package", "drystone-instructions"];
+    vec![cargo(&[&["build", "--release"][..], &packages].concat())]
 }
 
 /// Every workload of the load generator, briefly: it proves that they run, and measures nothing.

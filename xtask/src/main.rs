@@ -24,6 +24,8 @@ mod fuzz;
 
 mod planted;
 
+mod instructions;
+
 mod plan;
 
 mod bench;
@@ -50,7 +52,10 @@ usage: cargo xtask COMMAND
   fuzz [--reduce NAME]         builds the targets in `fuzz/` and runs each for a while
                                --reduce adds what was found on this machine to the corpus in the repository, reduced
   bench [ARGUMENTS]            the load generator against a server of its own or any other: `bench --help`
-  bench --pieces [ARGUMENTS]   the pieces, each alone, measured by criterion";
+  bench --pieces [ARGUMENTS]   the pieces, each alone, measured by criterion
+  bench --instructions [--write]
+                               instructions per operation, counted by callgrind, against `benches/instructions.toml`
+                               --write makes them the baselines";
 
 fn main() -> ExitCode {
     match run() {

@@ -38,6 +38,8 @@ const DEBIAN: &[Debian] = &[
     Debian { name: "openssl", probe: "command -v openssl" },
     // promtool, which checks and tries the alert rules in `examples/monitoring`.
     Debian { name: "prometheus", probe: "command -v promtool" },
+    // callgrind, which counts instructions.
+    Debian { name: "valgrind", probe: "command -v valgrind" },
     // The small file system that the full-disk tests fill.
     Debian { name: "e2fsprogs", probe: "PATH=$PATH:/sbin:/usr/sbin command -v mkfs.ext4" },
     // The file system that the power-cut tests cut off, and the command that cuts.

@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 
 use crate::check::cargo;
 use crate::stage::{self, Outcome, Unit};
-use crate::{blackbox, check, fuzz, packages, planted, summary, tidy};
+use crate::{blackbox, check, fuzz, instructions, packages, planted, summary, tidy};
 
 /// One stage of a run.
 struct Stage {
@@ -82,6 +82,13 @@ const STAGES: &[Stage] = &[
         fast: Speed::Full,
         minutes: 5,
         work: Work::Check(blackbox::bench_smoke),
+    },
+    Stage {
+        name: "instructions",
+        needs: &["packages", "build"],
+        fast: Speed::Full,
+        minutes: 5,
+        work: Work::Here(instructions::check),
     },
     Stage { name: "fuzz", needs: &[], fast: Speed::Full, minutes: 15, work: Work::Check(fuzz::stage) },
     Stage {
