@@ -168,6 +168,13 @@ impl Measurement {
         }
     }
 
+    /// Whether the load generator had no time left: then a faster server would have looked just as fast.
+    pub fn is_of_the_client(&self) -> bool {
+        /// Share of its one core from which on it is the limit.
+        const BUSY: f64 = 0.9;
+        self.client_cpu_s > BUSY * self.seconds.max(0.05)
+    }
+
     /// Whether others used so much of the machine that the figure should be taken again.
     pub fn is_disturbed(&self) -> bool {
         /// Share of one core that others may use: the kernel's threads, which write the server's dirty
@@ -209,6 +216,14 @@ mod tests {
         let get = Workload { moves: Moves::Out, ..PUT };
         let get = Measurement::new("a", get, 1, 8, tally(), used(Some(Reading::default())));
         assert_eq!(get.written_per_stored, None);
+    }
+
+    #[test]
+    fn a_client_without_time_to_spare_is_told() {
+        let spare = Measurement::new("a", PUT, 1, 8, tally(), used(None));
+        let busy = Used { client_cpu_s: 3.9, ..used(None) };
+        let busy = Measurement::new("a", PUT, 1, 8, tally(), busy);
+        assert_eq!((spare.is_of_the_client(), busy.is_of_the_client()), (false, true));
     }
 
     #[test]

@@ -102,7 +102,8 @@ impl Plan {
         let mut names: Vec<&str> = servers.iter().map(|launch| launch.name.as_str()).collect();
         names.extend(targets.iter().map(|target| target.name.as_str()));
         names.extend(peers.iter().map(|peer| peer.kind.name()));
-        if args.limits {
+        let limits = if args.limits || args.smoke { Limits::Measured } else { Limits::Left };
+        if limits == Limits::Measured {
             names.push(limit::NAME);
         }
         names.sort_unstable();
@@ -127,7 +128,7 @@ impl Plan {
             targets,
             servers,
             peers,
-            limits: if args.limits || args.smoke { Limits::Measured } else { Limits::Left },
+            limits,
             defaults,
             scratch: args.scratch.clone().unwrap_or_else(|| beside.to_owned()),
             memory_mib_max: (args.memory || args.smoke).then_some(args.memory_mib_max),

@@ -47,15 +47,25 @@ fn load(arguments: &[String]) -> Result<bool> {
         return Ok(false);
     }
     let mut arguments = arguments.to_vec();
-    let given = |name| arguments.iter().any(|argument| argument == name);
-    let wants_garage = given(PEERS) && !arguments.iter().any(|argument| argument == "nginx");
-    if wants_garage && !given(GARAGE) {
+    if wants_garage(&arguments) {
         let program = packages::garage_measured().context("build Garage, to measure it")?;
         arguments.extend([GARAGE.to_owned(), program.to_string_lossy().into_owned()]);
     }
     // It runs where the caller is, as paths among its arguments are relative to that.
     let program = repository::root().join(repository::target()).join("release").join(PACKAGE);
     succeeds(Command::new(program).args(arguments))
+}
+
+/// Whether peers are asked for, Garage is one of them, and nobody says where its program is.
+fn wants_garage(arguments: &[String]) -> bool {
+    let value = |name: &str| {
+        arguments.iter().enumerate().find_map(|(place, argument)| match argument.strip_prefix(name)? {
+            "" => Some(arguments.get(place + 1).filter(|next| !next.starts_with('-')).map(String::as_str)),
+            rest => rest.strip_prefix('=').map(Some),
+        })
+    };
+    let peers = value(PEERS).is_some_and(|names| names.is_none_or(|names| names.contains("garage")));
+    peers && value(GARAGE).is_none()
 }
 
 /// Builds what the stage `build` does, and counts.
@@ -83,4 +93,22 @@ fn cargo(arguments: &[&str]) -> Command {
 fn succeeds(command: &mut Command) -> Result<bool> {
     let program = command.get_program().to_string_lossy().into_owned();
     Ok(command.status().with_context(|| format!("start {program}"))?.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn garage_is_built_only_for_those_who_measure_it() {
+        let wants = |line: &str| wants_garage(&line.split(' ').map(str::to_owned).collect::<Vec<_>>());
+        for line in
+            ["--peers", "--peers --limits", "--only put4k --peers nginx,garage-sync", "--peers=garage"]
+        {
+            assert!(wants(line), "{line}");
+        }
+        for line in ["--limits", "--peers nginx", "--peers=nginx", "--peers --garage bin/garage"] {
+            assert!(!wants(line), "{line}");
+        }
+    }
 }

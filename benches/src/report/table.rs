@@ -88,6 +88,9 @@ fn notes(runs: &[&Measurement]) -> String {
     if runs.iter().any(|run| run.is_disturbed()) {
         notes.push("machine was busy".to_owned());
     }
+    if runs.iter().any(|run| run.is_of_the_client()) {
+        notes.push("client was the limit".to_owned());
+    }
     let names = runs.iter().flat_map(|run| run.details.keys()).collect::<std::collections::BTreeSet<_>>();
     for name in names {
         let values = runs.iter().filter_map(|run| run.details.get(name).copied()).collect();
