@@ -67,6 +67,12 @@ pub struct Args {
     /// Not these workloads
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub skip: Vec<String>,
+    /// Only this workload: perf samples the server meanwhile, and a flamegraph shows where its time goes
+    #[arg(long, value_name = "WORKLOAD", conflicts_with_all = ["only", "skip", "memory", "grown", "smoke", "peers"])]
+    pub flamegraph: Option<String>,
+    /// Where the flamegraph is put [default: flamegraph-WORKLOAD.svg]
+    #[arg(long, value_name = "FILE", requires = "flamegraph")]
+    pub out: Option<PathBuf>,
     /// Print the workloads' names and end
     #[arg(long)]
     pub list: bool,

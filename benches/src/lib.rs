@@ -8,7 +8,7 @@
 //!
 //! In reading order: [`endpoint`], [`target`], [`launched`], [`server`] and [`peer`] say who is measured; [`sign`],
 //! [`payload`], [`answer`], [`connection`] and [`client`] speak S3; [`closed_loop`] keeps the clients
-//! busy; [`process`], [`descriptors`], [`disk`] and [`latency`] observe; [`profile`] says how much; [`scenario`] holds
+//! busy; [`process`], [`descriptors`], [`disk`], [`latency`] and [`flamegraph`] observe; [`profile`] says how much; [`scenario`] holds
 //! the workloads and [`limit`] what the machine could do; [`measurement`] and [`report`] tell.
 
 pub mod clock;
@@ -30,6 +30,7 @@ pub mod process;
 pub mod descriptors;
 pub mod disk;
 pub mod latency;
+pub mod flamegraph;
 pub mod machine;
 
 pub mod profile;

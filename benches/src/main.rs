@@ -18,6 +18,7 @@ use drystone_bench::client::Client;
 use drystone_bench::clock;
 use drystone_bench::descriptors;
 use drystone_bench::failure::Chain;
+use drystone_bench::flamegraph::Sampler;
 use drystone_bench::limit;
 use drystone_bench::machine::{self, Machine};
 use drystone_bench::peer::Peer;
@@ -92,6 +93,7 @@ async fn run(args: &Args) -> Result<bool> {
         machine.processor, machine.cores, machine.memory_mib, machine.kernel, machine.busy_before
     ));
 
+    let sampler = args.flamegraph.as_ref().map(|_| Sampler::find(&plan.scratch)).transpose()?;
     descriptors::raise();
     let mut subjects = Vec::new();
     for launch in &plan.servers {
@@ -111,7 +113,7 @@ async fn run(args: &Args) -> Result<bool> {
         peers.push(peer);
     }
 
-    measure(&plan, &subjects, &report).await?;
+    measure(&plan, &subjects, &report, sampler.as_ref()).await?;
 
     let mut clean = true;
     for server in subjects.into_iter().filter_map(|subject| subject.server) {
@@ -132,8 +134,24 @@ async fn run(args: &Args) -> Result<bool> {
         let drawn = report.plot().context("draw the plot")?;
         std::fs::write(path, drawn).with_context(|| format!("write {}", path.display()))?;
     }
+    if let (Some(workload), Some(sampler)) = (&args.flamegraph, &sampler) {
+        draw(workload, args.out.as_deref(), sampler, to_stdout)?;
+    }
     clean &= holds_little(&plan, &report) && report.is_clean();
     Ok(clean)
+}
+
+/// Draws what was sampled, and names the functions that took most of the time.
+fn draw(workload: &str, out: Option<&Path>, sampler: &Sampler, to_stdout: bool) -> Result<()> {
+    let default = format!("flamegraph-{workload}.svg");
+    let path = out.unwrap_or(Path::new(&default));
+    let stacks = sampler.stacks()?;
+    std::fs::write(path, stacks.svg(workload)?).with_context(|| format!("write {}", path.display()))?;
+    if !to_stdout {
+        print!("\n{}", stacks.hottest());
+    }
+    talk(&format!("the flamegraph is in {}", path.display()));
+    Ok(())
 }
 
 /// What is measured.
@@ -145,7 +163,12 @@ struct Subject {
 
 /// Plays every wanted scenario on every target, the targets one after the other within a scenario, so
 /// that they are compared under the same weather.
-async fn measure(plan: &Plan, subjects: &[Subject], report: &RefCell<Report>) -> Result<()> {
+async fn measure(
+    plan: &Plan,
+    subjects: &[Subject],
+    report: &RefCell<Report>,
+    sampler: Option<&Sampler>,
+) -> Result<()> {
     for target in subjects.iter().map(|subject| &subject.target).filter(|target| target.is_s3()) {
         let mut client = Client::new(target, 0);
         let made = clock::within(FIRST_ANSWER_MAX, client.make_bucket()).await;
@@ -170,6 +193,7 @@ async fn measure(plan: &Plan, subjects: &[Subject], report: &RefCell<Report>) ->
                     run,
                     salt,
                     report,
+                    sampler,
                 };
                 if let Err(failure) = scenario.play(&stage).await {
                     report.borrow_mut().fail(&target.name, run, &Chain(&failure).to_string());

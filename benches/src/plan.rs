@@ -192,7 +192,7 @@ fn profile(args: &Args) -> Result<Profile> {
 fn wanted(args: &Args) -> Result<Wanted> {
     let all: Vec<Workload> =
         Scenario::ALL.iter().flat_map(|scenario| scenario.workloads().iter().copied()).collect();
-    for name in args.only.iter().chain(&args.skip) {
+    for name in args.only.iter().chain(&args.skip).chain(&args.flamegraph) {
         let names = || all.iter().map(|workload| workload.name).collect::<Vec<_>>().join(", ");
         all.iter()
             .find(|workload| workload.name == name)
@@ -201,6 +201,8 @@ fn wanted(args: &Args) -> Result<Wanted> {
     let mut wanted = Wanted { only: args.only.clone(), skip: args.skip.clone() };
     if args.memory {
         wanted.only = vec![MEMORY.name.to_owned()];
+    } else if let Some(name) = &args.flamegraph {
+        wanted.only = vec![name.clone()];
     } else if args.grown {
         wanted.only = names(Scenario::is_growth);
     } else if args.only.is_empty() && !args.smoke {
@@ -259,6 +261,7 @@ mod tests {
         assert!(!grown.contains(&"put4k"), "{grown:?}");
         assert_eq!(names(&plan("--only abort-job").unwrap().wanted), ["abort-job"]);
         assert_eq!(names(&plan("--memory").unwrap().wanted), ["memory"]);
+        assert_eq!(names(&plan("--flamegraph put4k").unwrap().wanted), ["put4k"]);
         assert_eq!(names(&plan("--only memory,put1g").unwrap().wanted), ["put1g", "memory"]);
         assert!(names(&plan("--smoke").unwrap().wanted).contains(&"memory"));
     }
@@ -278,6 +281,9 @@ mod tests {
             "--uploads-many 0",
             "--keys-many 999",
             "--grown --only put4k",
+            "--flamegraph nothing",
+            "--flamegraph put4k --only get4k",
+            "--out put4k.svg",
             "--memory-upload-mib 6000",
         ];
         for line in lines {

@@ -9,6 +9,7 @@ use crate::client::Client;
 use crate::clock;
 use crate::closed_loop::{self, Bounds, Tally};
 use crate::failure::Failure;
+use crate::flamegraph::{Sampler, Sampling};
 use crate::measurement::{Measurement, Used, Workload};
 use crate::process::{self, Processes, Reading};
 use crate::profile::Profile;
@@ -49,6 +50,8 @@ pub struct Stage<'a> {
     pub salt: u64,
     /// Where results go.
     pub report: &'a RefCell<Report>,
+    /// Who samples the target meanwhile.
+    pub sampler: Option<&'a Sampler>,
 }
 
 /// A target's processes since a workload began.
@@ -57,13 +60,17 @@ pub struct Watch {
     server: Reading,
     client_cpu_s: f64,
     machine_cpu_s: f64,
+    /// Ends with the watch.
+    _sampling: Option<Sampling>,
 }
 
 impl Watch {
-    fn start(target: &Target) -> Self {
-        let processes = Processes::new(&target.pids.now());
+    fn start(target: &Target, sampler: Option<&Sampler>) -> Self {
+        let pids = target.pids.now();
+        let processes = Processes::new(&pids);
         processes.forget_peak();
         Self {
+            _sampling: sampler.and_then(|sampler| sampler.sample(&pids)),
             server: processes.read(),
             processes,
             client_cpu_s: process::own_cpu_s(),
@@ -101,7 +108,7 @@ impl Stage<'_> {
     /// Lets what went before end, then watches the target's processes.
     pub async fn watch(&self) -> Watch {
         self.profile.settle().await;
-        Watch::start(self.target)
+        Watch::start(self.target, self.sampler)
     }
 
     /// Measures `request` as `workload` in a closed loop. The caller reports it.
