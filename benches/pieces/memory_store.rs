@@ -6,7 +6,9 @@ use bytes::Bytes;
 use drystone_core::access::Caller;
 use drystone_core::body::FullBody;
 use drystone_core::buckets::create::CreateBucket;
+use drystone_core::data::door::Data;
 use drystone_core::data::memory::MemoryData;
+use drystone_core::meta::door::Meta;
 use drystone_core::meta::memory::MemoryMeta;
 use drystone_core::names::{AccountId, BucketName, ObjectKey};
 use drystone_core::objects::conditions::WriteCondition;
@@ -33,9 +35,14 @@ pub(crate) struct MemoryStore {
 impl MemoryStore {
     /// An empty bucket in an empty store, to which `more` adds what the bench wants of it.
     pub(crate) fn new(more: impl FnOnce(Store) -> Store) -> Self {
+        Self::over(Arc::new(MemoryMeta::new()), MemoryData::new(CAPACITY), more)
+    }
+
+    /// The same over other doors.
+    pub(crate) fn over(meta: Arc<dyn Meta>, data: Arc<dyn Data>, more: impl FnOnce(Store) -> Store) -> Self {
         let store = more(Store::new(Parts {
-            meta: Arc::new(MemoryMeta::new()),
-            data: MemoryData::new(CAPACITY),
+            meta,
+            data,
             clock: Arc::new(Ticks::new()),
             entropy: Arc::new(Seeded::new()),
         }));

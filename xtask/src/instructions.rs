@@ -1,7 +1,7 @@
 //! Instructions per operation, counted by callgrind and compared with `benches/instructions.toml`: the stage
 //! `instructions`, and `cargo xtask bench --instructions [--write]`.
 //!
-//! Times say little on a machine that others use too; a count of instructions is the same each time within 0.1 %, so
+//! Times say little on a machine that others use too; a count of instructions is the same each time within 0.6 %, so
 //! that a growth of more than 5 % is a growth of the program, and fails. Without this the price of a request would
 //! creep up, a few per cent a change, each of them below what a clock can tell.
 //!

@@ -8,7 +8,7 @@ use drystone_core::checksum::crc64;
 use http::{Method, StatusCode};
 
 use crate::exchange::Exchange;
-use crate::server::Server;
+use crate::server::{Doors, Server};
 use crate::signed_request::SignedRequest;
 
 const KIB: usize = 1024;
@@ -33,6 +33,7 @@ const COMPLETED_PARTS: u16 = 100;
 const PART_BYTES_MIN: usize = 5 * MIB;
 
 /// An operation that is counted.
+#[derive(Clone, Copy)]
 pub(crate) struct Operation {
     /// Its name in the list of counts.
     pub(crate) name: &'static str,
@@ -40,6 +41,8 @@ pub(crate) struct Operation {
     pub(crate) rounds: usize,
     /// Prepares the server for so many rounds, and writes their requests.
     pub(crate) prepare: fn(&Server, usize) -> Vec<Exchange>,
+    /// What the store is made on.
+    pub(crate) doors: Doors,
     /// What belongs to the rounds though nobody waits for it.
     pub(crate) afterwards: Afterwards,
 }
@@ -59,7 +62,12 @@ const fn operation(
     rounds: usize,
     prepare: fn(&Server, usize) -> Vec<Exchange>,
 ) -> Operation {
-    Operation { name, rounds, prepare, afterwards: Afterwards::Nothing }
+    Operation { name, rounds, prepare, doors: Doors::Memory, afterwards: Afterwards::Nothing }
+}
+
+/// The same, of a store on disk.
+const fn on_disk(operation: Operation) -> Operation {
+    Operation { doors: Doors::Disk, ..operation }
 }
 
 /// Every operation that is counted.
@@ -82,7 +90,19 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     operation("list-parts-1000", 4, part_lists),
     operation("list-uploads-1000", 4, upload_lists),
     operation("complete-100", 4, completes),
-    Operation { name: "abort", rounds: 50, prepare: aborts, afterwards: Afterwards::GiveBack },
+    Operation {
+        name: "abort",
+        rounds: 50,
+        prepare: aborts,
+        doors: Doors::Memory,
+        afterwards: Afterwards::GiveBack,
+    },
+    on_disk(operation("disk-put-4k", 100, |_, rounds| puts(4 * KIB, rounds))),
+    on_disk(operation("disk-get-4k", 100, |server, rounds| gets(server, 4 * KIB, rounds))),
+    on_disk(operation("disk-get-1m", 20, |server, rounds| gets(server, MIB, rounds))),
+    on_disk(operation("disk-head", 100, heads)),
+    on_disk(operation("disk-delete", 100, deletes)),
+    on_disk(operation("disk-list-1000", 4, |server, rounds| lists(server, "", rounds))),
 ];
 
 fn body(len: usize) -> Bytes {

@@ -7,14 +7,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use drystone_core::names::AccountId;
+use drystone_core::store::Store;
 use drystone_server::audit::AuditLog;
 use drystone_server::listen::Transport;
 use drystone_server::metrics::Metrics;
 use drystone_server::request_id::RequestIds;
 use drystone_server::response_body::ResponseBody;
 use drystone_server::s3::service::{S3, S3Parts};
+use drystone_store::{OpenOptions, Opened, open};
 use http::Response;
 use http_body::Body as _;
+use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 use tracing_subscriber::EnvFilter;
 
@@ -29,16 +32,37 @@ pub(crate) struct Server {
     s3: S3,
     /// Some operations set themselves deadlines.
     runtime: Runtime,
+    /// What holds a store on disk; goes after the store.
+    _disk: Option<(Opened, TempDir)>,
+}
+
+/// What a server's store is made on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Doors {
+    /// Memory.
+    Memory,
+    /// The engine and the volumes, in a folder.
+    Disk,
 }
 
 impl Server {
     /// Puts it together. Lines of the log are written as by default, to nowhere.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(doors: Doors) -> Self {
         let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new("info"));
         log.with_writer(io::sink).with_target(false).with_ansi(false).init();
         let metrics = Arc::new(Metrics::new());
         metrics.install().expect("nothing was installed before");
-        let here = MemoryStore::new(|store| store.told_to(Arc::new(AuditLog::start())));
+        let told = |store: Store| store.told_to(Arc::new(AuditLog::start()));
+        let (here, disk) = match doors {
+            Doors::Memory => (MemoryStore::new(told), None),
+            Doors::Disk => {
+                let folder = tempfile::tempdir().expect("a folder of its own");
+                let opened =
+                    open(OpenOptions::new(folder.path().join("data")).entropy(Arc::new(Seeded::new())));
+                let opened = opened.expect("a new store opens");
+                (MemoryStore::over(opened.meta(), opened.data(), told), Some((opened, folder)))
+            }
+        };
         let s3 = S3::new(S3Parts {
             store: Arc::clone(&here.store),
             authenticator: authenticator(),
@@ -49,7 +73,7 @@ impl Server {
             administrator: AccountId::new("account"),
         });
         let runtime = Builder::new_current_thread().enable_time().build().expect("a runtime without sockets");
-        Self { here, s3, runtime }
+        Self { here, s3, runtime, _disk: disk }
     }
 
     /// Puts `bytes` under `key` past the wire: for many objects.
