@@ -6,8 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Commands, endpoint_of
 
+from conftest import Commands, endpoint_of
 from drystone import BINARY, MIB
 from multipart import pattern
 

@@ -7,9 +7,9 @@ import urllib.parse
 from pathlib import Path
 
 import pytest
-from proxy import proxy
 
 from drystone import BINARY
+from proxy import proxy
 
 # A page of 1,000 uploads is some 400 KB of XML, of which the command holds a few copies.
 PEAK_MIB_MAX = 96

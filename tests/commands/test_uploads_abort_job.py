@@ -4,9 +4,8 @@ import json
 import re
 import signal
 
-from proxy import Broken, proxy
-
 from drystone import within
+from proxy import Broken, proxy
 from signed import Signer
 
 API = "/.drystone/api/v1/upload-aborts"

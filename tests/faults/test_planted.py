@@ -9,14 +9,14 @@ import random
 from pathlib import Path
 
 import pytest
-from test_bit_rot import Damage, try_to_read
-from test_failing_calls import fail
 
 import stores
 from client import LOST, connected
 from operations import OPERATIONS, judge
 from scene import CUT, CUT_AFTER_JOURNAL, END, KILLED, Scene, crash
 from sync_order import unsynced
+from test_bit_rot import Damage, try_to_read
+from test_failing_calls import fail
 
 
 def crashed_at(name, label, mode):

@@ -3,6 +3,7 @@
 import random
 
 import pytest
+
 from every_order import is_linearizable
 from history import IMPOSSIBLE, NEVER, UNKNOWN, NotLinearizable, Operation, one_after_another
 from objects import NO_KEY, conditional, multipart, register

@@ -7,6 +7,8 @@ import time
 from dataclasses import replace
 
 import pytest
+
+from drystone import REGION, launch
 from history import NEVER, UNKNOWN, NotLinearizable, Operation
 from objects import NO_KEY, conditional, multipart
 from recorder import Recording, now
@@ -14,8 +16,6 @@ from search import check
 from wire import Client
 from workloads import Counters, RegisterOverUploads, Registers, Uploads
 from zones import check_register
-
-from drystone import REGION, launch
 
 IS_LONG = os.environ.get("DRYSTONE_LONG", "0") not in ("", "0")
 SECONDS = 600 if IS_LONG else 30

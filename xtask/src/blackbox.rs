@@ -36,16 +36,17 @@ fn rust_client_target() -> PathBuf {
     repository::target().join("rust-client")
 }
 
-/// The tests' own source is formatted and holds no lint.
+/// The tests' own source is formatted and holds no lint. Where nothing is installed yet, the linter is first.
 pub(crate) fn python() -> Vec<Command> {
-    let root = repository::root();
     let ruff = |arguments: &[&str]| {
         let mut command = Command::new(packages::python_home().join("bin/ruff"));
-        command.args(arguments).args(["--no-cache", "--config"]).arg(root.join("tests/ruff.toml"));
-        command.arg(root.join("tests"));
+        // In its folder, to which the paths in `ruff.toml` are relative.
+        command.args(arguments).arg("--no-cache").current_dir(repository::root().join("tests"));
         command
     };
-    vec![ruff(&["check"]), ruff(&["format", "--check"])]
+    let mut commands = packages::linter();
+    commands.extend([ruff(&["check"]), ruff(&["format", "--check"])]);
+    commands
 }
 
 /// The pytest suite in `tests/NAME`.

@@ -42,7 +42,7 @@ use crate::plan::Plan;
 /// What `cargo xtask` prints when it is asked for nothing it knows.
 const USAGE: &str = "\
 usage: cargo xtask COMMAND
-  check                        formatting, clippy, tidy and documentation, without running any test
+  check                        formatting, clippy, tidy, documentation and the tests' own Python; runs no test
   tidy                         only the project's own rules, with the longest files and functions
   test [--fast] [--long] [--only NAME]
                                everything: packages, checks, unit tests, then real clients against the binary

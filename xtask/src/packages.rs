@@ -50,14 +50,16 @@ const DEBIAN: &[Debian] = &[
     },
 ];
 
+/// Formats and lints the tests, in `cargo xtask check` too.
+const RUFF: &str = "ruff==0.17.6";
+
 /// What comes from PyPI, each pinned.
 const PYTHON: &[&str] = &[
     // The runner: a limit for every test, and one worker per core.
     "pytest==9.2.0",
     "pytest-timeout==2.4.0",
     "pytest-xdist==3.8.0",
-    // Formats and lints the tests.
-    "ruff==0.17.6",
+    RUFF,
     // Clients.
     "awscli==1.46.3",
     "boto3==1.44.5",
@@ -109,6 +111,19 @@ pub(crate) fn install() -> Result<()> {
     node(&log)?;
     java(&log)?;
     garage(&log)
+}
+
+/// What installs the linter of the tests, and nothing else of the list, where nothing is installed.
+pub(crate) fn linter() -> Vec<Command> {
+    let home = python_home();
+    if home.join("bin/ruff").exists() {
+        return Vec::new();
+    }
+    let mut environment = Command::new("python3");
+    environment.args(["-m", "venv"]).arg(&home);
+    let mut install = pip();
+    install.args(["install", "--quiet", RUFF]);
+    vec![environment, install]
 }
 
 /// The folder whose `bin` holds python, pytest and the command-line clients.
