@@ -296,9 +296,7 @@ impl ETag {
 impl fmt::Display for ETag {
     /// Writes the tag without quotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.md5 {
-            write!(f, "{byte:02x}")?;
-        }
+        f.write_str(const_hex::Buffer::<16>::new().format(&self.md5))?;
         match self.parts {
             0 => Ok(()),
             parts => write!(f, "-{parts}"),

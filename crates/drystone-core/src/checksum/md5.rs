@@ -2,17 +2,17 @@
 //!
 //! One body's MD5 is slower than everything else that a PUT does, and cannot be made faster: each step waits for the
 //! one before. Bodies that arrive at the same time are hashed side by side instead ([`Md5::update_together`]), at
-//! three times the bytes a second. No library does that for bodies that come in pieces.
+//! two to four times the bytes a second (`docs/design/0010`). No library does that for bodies that come in pieces.
 //!
 //! Source: RFC 1321. MD5 promises nothing against someone who looks for collisions; S3 names bodies with it all the same.
 
 mod compress;
 
-use std::{fmt, slice};
+use std::{array, fmt, slice};
 
 use bytes::Bytes;
 
-use self::compress::{BLOCK_BYTES, START, four, one};
+use self::compress::{BLOCK_BYTES, START, compress, compress_eight};
 
 /// The MD5 of a message that comes in pieces.
 #[derive(Clone)]
@@ -30,7 +30,7 @@ impl Md5 {
     pub const BYTES: usize = 16;
 
     /// Messages that are hashed side by side.
-    pub const TOGETHER: usize = 4;
+    pub const TOGETHER: usize = 8;
 
     /// The MD5 of `message`.
     pub fn of(message: &[u8]) -> [u8; Self::BYTES] {
@@ -43,7 +43,7 @@ impl Md5 {
     pub fn update(&mut self, bytes: &[u8]) {
         let (blocks, rest) = self.fill(bytes).as_chunks();
         self.len += blocks.as_flattened().len() as u64;
-        one(&mut self.state, blocks);
+        compress(array::from_mut(&mut self.state), [blocks]);
         self.fill(rest);
     }
 
@@ -85,7 +85,7 @@ impl Md5 {
         self.len += count as u64;
         self.filled += count;
         if self.filled == BLOCK_BYTES {
-            one(&mut self.state, &[self.block]);
+            compress(array::from_mut(&mut self.state), [&[self.block]]);
             self.filled = 0;
         }
         later
@@ -124,31 +124,44 @@ impl Lane<'_> {
         }
     }
 
-    fn blocks(&self) -> &[[u8; BLOCK_BYTES]] {
-        self.rest.as_chunks().0
+    /// Goes on behind `taken` bytes that `state` took in.
+    fn advance(&mut self, state: [u32; 4], taken: usize) {
+        self.md5.state = state;
+        self.md5.len += taken as u64;
+        self.rest = self.rest.split_at(taken).1;
     }
 }
 
 /// Takes in as many blocks of each lane as all have; there are at most [`Md5::TOGETHER`].
 fn advance(lanes: &mut [Lane<'_>]) {
-    let count = lanes.iter().map(|lane| lane.blocks().len()).min().unwrap_or(0);
-    if let [lane] = lanes {
-        one(&mut lane.md5.state, lane.rest.as_chunks().0);
-    } else {
-        // Where there are fewer than four, the last ones are hashed for nothing.
-        let mut states = [START; Md5::TOGETHER];
-        let mut messages: [&[[u8; BLOCK_BYTES]]; Md5::TOGETHER] =
-            [lanes.first().map_or(&[], Lane::blocks); Md5::TOGETHER];
-        for ((state, message), lane) in states.iter_mut().zip(&mut messages).zip(lanes.iter()) {
-            (*state, *message) = (lane.md5.state, lane.blocks());
-        }
-        four(&mut states, messages);
-        lanes.iter_mut().zip(states).for_each(|(lane, state)| lane.md5.state = state);
+    match lanes {
+        [one] => side_by_side([one]),
+        [one, two] => side_by_side([one, two]),
+        [one, two, three] => side_by_side([one, two, three]),
+        [] => (),
+        _ => in_vectors(lanes),
     }
-    for lane in lanes {
-        let (taken, rest) = lane.rest.split_at(count * BLOCK_BYTES);
-        lane.md5.len += taken.len() as u64;
-        lane.rest = rest;
+}
+
+/// In vectors of eight: where there are fewer lanes, the first one is hashed for nothing.
+fn in_vectors(lanes: &mut [Lane<'_>]) {
+    let mut states = [START; 8];
+    let mut blocks = [lanes.first().map_or(&[][..], |lane| lane.rest.as_chunks().0); 8];
+    for ((state, blocks), lane) in states.iter_mut().zip(&mut blocks).zip(lanes.iter()) {
+        (*state, *blocks) = (lane.md5.state, lane.rest.as_chunks().0);
+    }
+    compress_eight(&mut states, blocks);
+    let taken = BLOCK_BYTES * blocks.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
+    lanes.iter_mut().zip(states).for_each(|(lane, state)| lane.advance(state, taken));
+}
+
+fn side_by_side<const N: usize>(lanes: [&mut Lane<'_>; N]) {
+    let blocks = lanes.each_ref().map(|lane| lane.rest.as_chunks().0);
+    let mut states = lanes.each_ref().map(|lane| lane.md5.state);
+    compress(&mut states, blocks);
+    let taken = BLOCK_BYTES * blocks.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
+    for (lane, state) in lanes.into_iter().zip(states) {
+        lane.advance(state, taken);
     }
 }
 

@@ -1,9 +1,10 @@
 //! The two date forms of S3: HTTP dates in headers, ISO 8601 in XML.
 //!
-//! Both are written from whole seconds without a calendar library, because every GET, HEAD and
-//! listed key carries one. S3 shows object times with second precision everywhere, so that a
-//! listing and a HEAD of the same object agree; a server that shows milliseconds in one of them
-//! makes clients that compare the two re-copy everything.
+//! Both are written from whole seconds without a calendar library and digit by digit, because every GET, HEAD and
+//! listed key carries one. Years have four digits: what is later is shown as the end of the year 9999.
+//! S3 shows object times with second precision everywhere, so that a listing and a HEAD of the same
+//! object agree; a server that shows milliseconds in one of them makes clients that compare the two
+//! re-copy everything.
 
 use std::fmt;
 
@@ -13,6 +14,8 @@ const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
+/// The last second of the year 9999.
+const LAST_SECOND: u64 = 253_402_300_799;
 
 /// A point in time, taken apart in UTC.
 struct Civil {
@@ -26,7 +29,8 @@ struct Civil {
 impl Civil {
     /// Takes `time` apart: the days are counted from 0000-03-01, so that a leap day ends its year.
     fn new(time: Timestamp) -> Self {
-        let days = time.seconds() / SECONDS_PER_DAY;
+        let seconds = time.seconds().min(LAST_SECOND);
+        let days = seconds / SECONDS_PER_DAY;
         let shifted = days + 719_468;
         let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
         let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
@@ -38,17 +42,32 @@ impl Civil {
             month,
             day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
             weekday: (days + 4) % 7,
-            second_of_day: time.seconds() % SECONDS_PER_DAY,
+            second_of_day: seconds % SECONDS_PER_DAY,
         }
     }
 
-    fn clock(&self) -> (u64, u64, u64) {
-        (self.second_of_day / 3600, self.second_of_day / 60 % 60, self.second_of_day % 60)
+    /// Century, year of the century, month and day.
+    fn date(&self) -> [[u8; 2]; 4] {
+        [self.year / 100, self.year % 100, self.month, self.day].map(two_digits)
     }
+
+    /// Hour, minute and second.
+    fn clock(&self) -> [[u8; 2]; 3] {
+        [self.second_of_day / 3600, self.second_of_day / 60 % 60, self.second_of_day % 60].map(two_digits)
+    }
+}
+
+fn two_digits(number: u64) -> [u8; 2] {
+    // The remainder of a division by ten is one digit.
+    [number / 10 % 10, number % 10].map(|digit| b'0' + digit as u8)
 }
 
 fn name(names: &'static [&'static str], index: u64) -> &'static str {
     usize::try_from(index).ok().and_then(|index| names.get(index)).copied().unwrap_or("?")
+}
+
+fn write(f: &mut fmt::Formatter<'_>, text: &[u8]) -> fmt::Result {
+    f.write_str(std::str::from_utf8(text).map_err(|_| fmt::Error)?)
 }
 
 /// Shows a time as an HTTP date: `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, section 5.6.7).
@@ -57,9 +76,13 @@ pub(crate) struct HttpDate(pub(crate) Timestamp);
 impl fmt::Display for HttpDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let date = Civil::new(self.0);
-        let (hour, minute, second) = date.clock();
-        let (weekday, month) = (name(&WEEKDAYS, date.weekday), name(&MONTHS, date.month - 1));
-        write!(f, "{weekday}, {:02} {month} {:04} {hour:02}:{minute:02}:{second:02} GMT", date.day, date.year)
+        let [[y1, y2], [y3, y4], _, [d1, d2]] = date.date();
+        let [[h1, h2], [m1, m2], [s1, s2]] = date.clock();
+        f.write_str(name(&WEEKDAYS, date.weekday))?;
+        write(f, &[b',', b' ', d1, d2, b' '])?;
+        f.write_str(name(&MONTHS, date.month - 1))?;
+        write(f, &[b' ', y1, y2, y3, y4, b' ', h1, h2, b':', m1, m2, b':', s1, s2])?;
+        f.write_str(" GMT")
     }
 }
 
@@ -69,9 +92,11 @@ pub(crate) struct IsoDate(pub(crate) Timestamp);
 impl fmt::Display for IsoDate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let date = Civil::new(self.0);
-        let (hour, minute, second) = date.clock();
-        let Civil { year, month, day, .. } = date;
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000Z")
+        let [[y1, y2], [y3, y4], [n1, n2], [d1, d2]] = date.date();
+        let [[h1, h2], [m1, m2], [s1, s2]] = date.clock();
+        write(f, &[y1, y2, y3, y4, b'-', n1, n2, b'-', d1, d2, b'T'])?;
+        write(f, &[h1, h2, b':', m1, m2, b':', s1, s2])?;
+        f.write_str(".000Z")
     }
 }
 
@@ -118,6 +143,8 @@ mod tests {
     fn dates_are_written_as_s3_writes_them() {
         let time = Timestamp(784_111_777_999);
         assert_eq!(HttpDate(time).to_string(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(HttpDate(Timestamp(u64::MAX)).to_string(), "Fri, 31 Dec 9999 23:59:59 GMT");
+        assert_eq!(IsoDate(Timestamp(u64::MAX)).to_string(), "9999-12-31T23:59:59.000Z");
         assert_eq!(IsoDate(time).to_string(), "1994-11-06T08:49:37.000Z");
     }
 

@@ -1,6 +1,6 @@
 //! Hashing what is written: batches that wait at the same time are hashed side by side.
 //!
-//! One body's MD5 keeps a core busy with a third of what the core can do for four bodies. So few threads hash, and a
+//! One body's MD5 keeps a core busy with a quarter of what the core can do for eight bodies. So few threads hash, and a
 //! second one begins only when there is enough for both: bodies wait a moment for each other, not for a core. What
 //! comes after hashing happens on the pool's other threads, because it may wait for a disk.
 

@@ -1,20 +1,24 @@
-//! MD5's compression of blocks, of one message or of four at once.
+//! MD5's compression of blocks, of one message or of several at once.
 //!
-//! Every step of MD5 waits for the one before, so one message uses a small part of a processor. Four messages side by
-//! side in vectors take hardly longer than one. The vectors are arrays whose loops the compiler turns into SIMD
-//! instructions that every 64-bit processor has.
+//! Every step of MD5 waits for the one before, so one message uses a small part of a processor. Two messages whose
+//! steps take turns in plain registers are hashed in the time of one, and three in little more; for four there are too
+//! few registers. Eight go through vectors, whose instructions take longer: that pays from four messages on.
 
 #![expect(
     clippy::indexing_slicing,
     reason = "every index is below the length of its array, and the compiler sees it"
 )]
 #![expect(
-    clippy::inline_always,
-    reason = "vectors stay in registers only where everything is in one function"
+    clippy::needless_range_loop,
+    reason = "one index walks through the blocks of every message, which lie in slices of their own"
 )]
+#![expect(clippy::inline_always, reason = "words stay in registers only where everything is in one function")]
 
 use std::array;
+use std::hint::black_box;
 use std::ops::{Add, BitAnd, BitOr, BitXor, Not};
+
+use fearless_simd::{Level, Simd, SimdBase, SimdCombine, SimdFrom, dispatch, u32x4, u32x8};
 
 /// Bytes that are compressed at once.
 pub(super) const BLOCK_BYTES: usize = 64;
@@ -101,10 +105,44 @@ impl<const N: usize> Words<N> {
         words.0.iter_mut().zip(other.0).for_each(|(word, other)| *word = both(*word, other));
         words
     }
+}
+
+/// What the steps of MD5 need of words.
+trait Lanes:
+    Copy
+    + Add<Output = Self>
+    + BitAnd<Output = Self>
+    + BitOr<Output = Self>
+    + BitXor<Output = Self>
+    + Not<Output = Self>
+{
+    /// Each plus `constant`.
+    fn plus(self, constant: u32) -> Self;
+
+    fn rotate_left(self, by: u32) -> Self;
+}
+
+impl<const N: usize> Lanes for Words<N> {
+    #[inline(always)]
+    fn plus(self, constant: u32) -> Self {
+        self + Words([constant; N])
+    }
 
     #[inline(always)]
     fn rotate_left(self, by: u32) -> Self {
         self.each(self, |word, _| word.rotate_left(by))
+    }
+}
+
+impl<S: Simd> Lanes for u32x8<S> {
+    #[inline(always)]
+    fn plus(self, constant: u32) -> Self {
+        self + constant
+    }
+
+    #[inline(always)]
+    fn rotate_left(self, by: u32) -> Self {
+        (self << by) | (self >> (32 - by))
     }
 }
 
@@ -153,13 +191,15 @@ impl<const N: usize> Not for Words<N> {
     }
 }
 
-/// Takes the blocks of `N` messages into their states, block by block until one message has no more.
-#[inline(always)]
-fn compress<const N: usize>(states: &mut [[u32; 4]; N], messages: [&[[u8; BLOCK_BYTES]]; N]) {
-    let before = array::from_fn(|word| Words(array::from_fn(|n| states[n][word])));
+/// Takes blocks of `N` messages into their states: of each as many as the shortest has.
+pub(super) fn compress<const N: usize>(states: &mut [[u32; 4]; N], messages: [&[[u8; BLOCK_BYTES]]; N]) {
+    // Constants that the compiler knows are added last, where the next step waits for the sum.
+    let sines = black_box(&SINES);
     let blocks = messages.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
-    let state: [Words<N>; 4] = (0..blocks)
-        .fold(before, |state, at| step_through(state, &transposed(array::from_fn(|n| &messages[n][at]))));
+    let mut state: [Words<N>; 4] = array::from_fn(|word| Words(array::from_fn(|n| states[n][word])));
+    for at in 0..blocks {
+        state = step_through(state, &transposed(array::from_fn(|n| &messages[n][at])), sines);
+    }
     *states = array::from_fn(|n| array::from_fn(|word| state[word].0[n]));
 }
 
@@ -172,14 +212,14 @@ fn transposed<const N: usize>(blocks: [&[u8; BLOCK_BYTES]; N]) -> [Words<N>; 16]
 
 /// The four rounds of a block (RFC 1321, section 3.4).
 #[inline(always)]
-fn step_through<const N: usize>(start: [Words<N>; 4], block: &[Words<N>; 16]) -> [Words<N>; 4] {
+fn step_through<L: Lanes>(start: [L; 4], block: &[L; 16], sines: &[u32; 64]) -> [L; 4] {
     let [mut a, mut b, mut c, mut d] = start;
     // What is known early is added early, because the next step waits for the sum.
     macro_rules! step {
         ($a:ident $b:ident $c:ident $d:ident, $step:expr, $word:expr, $by:expr, $known:expr, $mixed:expr) => {
-            let known: fn(Words<N>, Words<N>, Words<N>) -> Words<N> = $known;
-            let mixed: fn(Words<N>, Words<N>, Words<N>) -> Words<N> = $mixed;
-            let early = $a + (block[$word % 16] + Words([SINES[$step]; N])) + known($b, $c, $d);
+            let known: fn(L, L, L) -> L = $known;
+            let mixed: fn(L, L, L) -> L = $mixed;
+            let early = known($a + block[$word % 16].plus(sines[$step]), $c, $d);
             $a = (early + mixed($b, $c, $d)).rotate_left($by) + $b;
         };
     }
@@ -200,22 +240,64 @@ fn step_through<const N: usize>(start: [Words<N>; 4], block: &[Words<N>; 16]) ->
             four_steps!($first + 12, $word, $by, $known, $mixed);
         };
     }
-    let nothing = |_: Words<N>, _: Words<N>, _: Words<N>| Words([0; N]);
-    round!(0, |step: usize| step, [7, 12, 17, 22], nothing, |b, c, d| d ^ (b & (c ^ d)));
-    round!(16, |step: usize| 5 * step + 1, [5, 9, 14, 20], |_, c, d: Words<N>| c & !d, |b, _, d| b & d);
-    round!(32, |step: usize| 3 * step + 5, [4, 11, 16, 23], nothing, |b, c, d| b ^ (c ^ d));
-    round!(48, |step: usize| 7 * step, [6, 10, 15, 21], nothing, |b, c, d: Words<N>| c ^ (b | !d));
+    let sum = |sum, _, _| sum;
+    round!(0, |step: usize| step, [7, 12, 17, 22], sum, |b, c, d| d ^ (b & (c ^ d)));
+    round!(16, |step: usize| 5 * step + 1, [5, 9, 14, 20], |sum, c, d: L| sum + (c & !d), |b, _, d| b & d);
+    round!(32, |step: usize| 3 * step + 5, [4, 11, 16, 23], sum, |b, c, d| b ^ (c ^ d));
+    round!(48, |step: usize| 7 * step, [6, 10, 15, 21], sum, |b, c, d: L| c ^ (b | !d));
     let [a0, b0, c0, d0] = start;
     [a + a0, b + b0, c + c0, d + d0]
 }
 
-/// Takes the blocks of one message into its state.
-pub(super) fn one(state: &mut [u32; 4], blocks: &[[u8; BLOCK_BYTES]]) {
-    let states = array::from_mut(state);
-    compress(states, [blocks]);
+/// Takes blocks of eight messages into their states: of each as many as the shortest has.
+pub(super) fn compress_eight(states: &mut [[u32; 4]; 8], messages: [&[[u8; BLOCK_BYTES]]; 8]) {
+    dispatch!(Level::new(), simd => compress_in_vectors(simd, states, messages));
 }
 
-/// Takes blocks of four messages into their states: of each as many as the shortest has.
-pub(super) fn four(states: &mut [[u32; 4]; 4], messages: [&[[u8; BLOCK_BYTES]]; 4]) {
-    compress(states, messages);
+#[inline(always)]
+fn compress_in_vectors<S: Simd>(simd: S, states: &mut [[u32; 4]; 8], messages: [&[[u8; BLOCK_BYTES]]; 8]) {
+    let sines = black_box(&SINES);
+    let blocks = messages.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
+    let mut state: [u32x8<S>; 4] =
+        array::from_fn(|word| u32x8::simd_from(simd, array::from_fn(|n| states[n][word])));
+    for at in 0..blocks {
+        let low = transposed_four(simd, &messages, 0, at);
+        let high = transposed_four(simd, &messages, 4, at);
+        let block = array::from_fn(
+            #[inline(always)]
+            |word| low[word].combine(high[word]),
+        );
+        state = step_through(state, &block, sines);
+    }
+    *states = array::from_fn(|n| array::from_fn(|word| state[word][n]));
+}
+
+/// Word by word what the blocks at `at` of four messages hold, by exchanges between vectors: words written one by one
+/// and read as a vector would wait for each other.
+#[inline(always)]
+fn transposed_four<S: Simd>(
+    simd: S,
+    messages: &[&[[u8; BLOCK_BYTES]]; 8],
+    first: usize,
+    at: usize,
+) -> [u32x4<S>; 16] {
+    let mut vectors = [u32x4::splat(simd, 0); 16];
+    for (four, vectors) in vectors.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+        let [a, b, c, d] = array::from_fn(
+            #[inline(always)]
+            |n| {
+                let words = messages[first + n][at].as_chunks::<4>().0;
+                u32x4::simd_from(simd, array::from_fn(|word| u32::from_le_bytes(words[4 * four + word])))
+            },
+        );
+        let (even, odd) = (a.zip_low(c), b.zip_low(d));
+        let (even_behind, odd_behind) = (a.zip_high(c), b.zip_high(d));
+        *vectors = [
+            even.zip_low(odd),
+            even.zip_high(odd),
+            even_behind.zip_low(odd_behind),
+            even_behind.zip_high(odd_behind),
+        ];
+    }
+    vectors
 }

@@ -83,7 +83,9 @@ impl Writer {
 
     /// Writes a value that needs no escaping: a number, a boolean.
     pub(crate) fn value(&mut self, name: &str, value: impl Display) {
-        put(&mut self.text, format_args!("<{name}>{value}</{name}>"));
+        self.open(name);
+        put(&mut self.text, format_args!("{value}"));
+        self.close(name);
     }
 
     /// Writes an element that S3 does not have, in a namespace of our own, which clients that do not know it skip.
@@ -94,19 +96,23 @@ impl Writer {
     /// Writes an element that S3 does not have into a document that was begun with [`Writer::extended`]: a prefix
     /// for each costs a listing less than a namespace for each.
     pub(crate) fn own(&mut self, name: &str, value: impl Display) {
-        put(&mut self.text, format_args!("<d:{name}>{value}</d:{name}>"));
+        self.open_own(name);
+        put(&mut self.text, format_args!("{value}"));
+        self.close_own(name);
     }
 
     /// As [`Writer::own`], for text that may need escaping.
     pub(crate) fn own_text(&mut self, name: &str, text: &str) {
-        put(&mut self.text, format_args!("<d:{name}>"));
+        self.open_own(name);
         escape(&mut self.text, text);
-        put(&mut self.text, format_args!("</d:{name}>"));
+        self.close_own(name);
     }
 
     /// Writes an entity tag with its quotes.
     pub(crate) fn etag(&mut self, etag: &ETag) {
-        put(&mut self.text, format_args!("<ETag>&quot;{etag}&quot;</ETag>"));
+        self.text.push_str("<ETag>&quot;");
+        put(&mut self.text, format_args!("{etag}"));
+        self.text.push_str("&quot;</ETag>");
     }
 
     /// Writes a time.
@@ -137,11 +143,24 @@ impl Writer {
     }
 
     fn open(&mut self, name: &str) {
-        put(&mut self.text, format_args!("<{name}>"));
+        self.tag(["<", name, ">"]);
     }
 
     fn close(&mut self, name: &str) {
-        put(&mut self.text, format_args!("</{name}>"));
+        self.tag(["</", name, ">"]);
+    }
+
+    fn open_own(&mut self, name: &str) {
+        self.tag(["<d:", name, ">"]);
+    }
+
+    fn close_own(&mut self, name: &str) {
+        self.tag(["</d:", name, ">"]);
+    }
+
+    /// A listing has ten thousands of tags: they are pushed, not formatted.
+    fn tag(&mut self, pieces: [&str; 3]) {
+        pieces.into_iter().for_each(|piece| self.text.push_str(piece));
     }
 }
 
