@@ -7,6 +7,7 @@ import pytest
 
 import disk as disks
 import stores
+from faulty_disk import FaultyDisk
 from tally import Tally
 
 # All images of one worker together; they are sparse.
@@ -54,6 +55,24 @@ def disk(pool, request):
     for each in made:
         if each.is_mounted():
             disks.succeeds("umount", "--lazy", str(each.path))
+        disks.run("rm", "-rf", "--one-file-system", str(each.folder))
+
+
+@pytest.fixture
+def faulty(pool):
+    """Makes disks that can fail."""
+    made = []
+
+    def make(kind, **options):
+        made.append(FaultyDisk(pool / f"faulty-{len(made)}", kind, **options))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.work_well()
+        if each.is_mounted():
+            disks.succeeds("umount", str(each.path))
+        each.detach()
         disks.run("rm", "-rf", "--one-file-system", str(each.folder))
 
 

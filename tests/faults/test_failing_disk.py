@@ -16,7 +16,7 @@ import disk as disks
 from client import LOST, Refused, connected
 from disk import KINDS
 from drystone import MIB, Server, within
-from faulty_disk import FLUSHES, READS, WRITES, FaultyDisk, drop_caches
+from faulty_disk import FLUSHES, READS, WRITES, drop_caches
 from load import Worker, look
 from multipart import pattern
 from operations import LARGE, MEDIUM
@@ -85,24 +85,6 @@ def recovered(disk, workers):
         client.empty()
     server.finish()
     assert volume_bytes(server.data) == 0
-
-
-@pytest.fixture
-def faulty(pool, request):
-    """Makes disks that can fail."""
-    made = []
-
-    def make(kind, **options):
-        made.append(FaultyDisk(pool / f"faulty-{len(made)}", kind, **options))
-        return made[-1]
-
-    yield make
-    for each in made:
-        each.work_well()
-        if each.is_mounted():
-            disks.succeeds("umount", str(each.path))
-        each.detach()
-        disks.run("rm", "-rf", "--one-file-system", str(each.folder))
 
 
 @pytest.mark.timeout(3000)

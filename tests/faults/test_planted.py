@@ -6,6 +6,7 @@ The binary with mistakes is a build of its own, with the feature `planted`; DRYS
 import errno
 import os
 import random
+import re
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ import pytest
 import stores
 from client import LOST, connected
 from operations import OPERATIONS, judge
-from scene import CUT, CUT_AFTER_JOURNAL, END, KILLED, Scene, crash
+from scene import CUT, CUT_AFTER_JOURNAL, END, KILLED, Run, Scene, crash
 from sync_order import unsynced
 from test_bit_rot import Damage, try_to_read
-from test_failing_calls import fail
+from test_failing_calls import ALIVE, fail
+from watch import hold_at
 
 
 def crashed_at(name, label, mode):
@@ -38,7 +40,28 @@ def failed_at(name, label):
 
     def check(scene):
         scene.record(OPERATIONS[name])
-        return fail(scene, OPERATIONS[name], label, errno.EIO)[0]
+        wrong, reached = fail(scene, OPERATIONS[name], label, errno.EIO)
+        return wrong or ("" if reached else "the call never comes")
+
+    return check
+
+
+def killed_while_it_hangs(name, label):
+    """An operation with one call that does not come back, in a process that is killed then."""
+
+    def check(scene):
+        operation = OPERATIONS[name]
+        scene.record(operation)
+        scene.reset()
+        server = scene.server().start()
+        server.watch.is_quiet()
+        server.watch.arm(hold_at(label))
+        run = Run(operation, server)
+        # Long enough for a wrong answer; a right one does not come.
+        run.thread.join(1)
+        server.kill()
+        run.finish()
+        return scene.check(lambda view: judge(operation, scene.before, scene.after, view, run.acknowledged))
 
     return check
 
@@ -75,11 +98,17 @@ CATCHES = {
     "JournalNotSynced": [crashed_at("put small", END, CUT), synced_in_order("put small")],
     "VolumeNameNotSynced": [synced_in_order("put medium")],
     "ReplacedFileNotSynced": [started_in_order],
+    "SettledBeforeWritten": [killed_while_it_hangs("put small", "write meta/*.jnl #1")],
     "FailedSyncTriedAgain": [failed_at("put medium", "fdatasync volumes/* #1")],
     "FailedWriteForgotten": [failed_at("put small", "write meta/*.jnl #1")],
     "CleanMarkerLeft": [crashed_at("put medium", END, KILLED), crashed_at("put small", END, CUT_AFTER_JOURNAL)],
+    "DeadFileSystemTrusted": [failed_at("put small", f"{ALIVE} #1")],
     "SuspectsForgotten": [crashed_at("put medium", "fdatasync volumes/* #1", KILLED)],
 }
+
+
+# Where all mistakes are listed, with what has to catch them.
+LIST = Path(__file__).parents[2] / "crates/drystone-core/src/planted.rs"
 
 
 @pytest.fixture
@@ -101,6 +130,12 @@ def tried(check, disk, images, **options):
         # XFS mounts no second disk with the identity of the first.
         if place.is_mounted():
             place.unmount()
+
+
+def test_every_mistake_of_a_store_on_disk_is_tried():
+    """A name that is not in the list would end the process, and look like a mistake that was caught."""
+    listed = re.findall(r"^    (?:Disk|Calls) (\w+),$", LIST.read_text(), re.MULTILINE)
+    assert sorted(CATCHES) == sorted(listed)
 
 
 @pytest.mark.parametrize("name", CATCHES)

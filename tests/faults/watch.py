@@ -287,6 +287,11 @@ def freeze_at(label):
     return lambda call: FREEZE if call.label == label else GO
 
 
+def hold_at(label):
+    """A rule: the call of this label does not happen, and whoever makes it waits for the end of the process."""
+    return lambda call: HOLD if call.label == label else GO
+
+
 def fail_at(label, error):
     """A rule: the call of this label fails, and does nothing."""
     return lambda call: error if call.label == label else GO

@@ -119,7 +119,7 @@ pub(crate) fn check() -> Result<()> {
     if missed.is_empty() { Ok(()) } else { bail!("nobody caught {}", missed.join(", ")) }
 }
 
-/// The mistakes in the text of their list: lines of `Proof Name,`.
+/// The mistakes in the text of their list: lines of `Proof Name,`. Those that only tests/faults can see are tried there.
 fn mistakes(list: &str) -> Vec<Mistake> {
     let mistake = |line: &str| {
         let (proof, name) = line.trim().strip_suffix(',')?.split_once(' ')?;

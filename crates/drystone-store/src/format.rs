@@ -135,6 +135,13 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// Whether what was synced so far is worth an answer: see [`durable::expect_alive`].
+    pub(crate) fn expect_alive(&self) -> io::Result<()> {
+        durable::expect_alive(&self.0)
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // Where this fails, closing the file does the same.

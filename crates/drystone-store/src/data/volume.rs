@@ -160,7 +160,7 @@ impl Volume {
         }
         let synced = if planted(Mistake::VolumeNotSynced) { Ok(()) } else { durable::sync_data(&self.file) };
         let synced = synced.and_then(|()| {
-            if !self.named.load(Ordering::Acquire) {
+            if !self.named.load(Ordering::Acquire) && !planted(Mistake::VolumeNameNotSynced) {
                 durable::sync_name(&self.path)?;
                 self.named.store(true, Ordering::Release);
             }

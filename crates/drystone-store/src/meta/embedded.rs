@@ -75,7 +75,7 @@ struct Engine {
     revivals: AtomicU32,
     // Dropped last: nobody else may open the engine before it is gone, and a write that was given up
     // may still hold it.
-    _held: Held,
+    held: Held,
 }
 
 struct Store {
@@ -104,8 +104,10 @@ impl Embedded {
             opened => opened,
         };
         let store = RwLock::new(Some(store.map_err(refused)?));
+        // The first time takes room, which is still there now.
+        held.expect_alive().map_err(failed("asking for changes to the file system of", path))?;
         let revivals = AtomicU32::new(0);
-        let engine = Arc::new(Engine { path: path.to_owned(), room, store, revivals, _held: held });
+        let engine = Arc::new(Engine { path: path.to_owned(), room, store, revivals, held });
         let lane = Lane::start(LaneEngine(Arc::clone(&engine)), fatal, Patience::OF_A_DISK)
             .map_err(failed("starting the commit lane for", path))?;
         Ok(Self { lane, engine })
@@ -278,7 +280,13 @@ impl lane::Engine for LaneEngine {
             Err(fjall::Error::Poisoned) if self.0.revive() => self.0.write(&writes),
             written => written,
         };
-        written.map_err(engine)
+        written.map_err(engine)?;
+        // For the batch, and for the extents that it names: all syncs that an answer rests on are behind us.
+        self.0.held.expect_alive().map_err(|error| {
+            MetaError::Engine(format!(
+                "the file system took no more changes while a batch was synced: {error}"
+            ))
+        })
     }
 }
 
