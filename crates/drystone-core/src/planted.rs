@@ -14,7 +14,7 @@ pub enum Proof {
     Simulation,
     /// Only what runs on real file systems: power cuts, failing disks, flipped bits.
     Disk,
-    /// Only what sees each system call, and lets it fail.
+    /// Only what sees each system call.
     Calls,
 }
 
@@ -124,10 +124,10 @@ mistakes! {
     Disk CleanMarkerLeft,
     /// After an unclean stop no volume is suspected.
     Disk SuspectsForgotten,
+    /// A sync is believed though the file system takes no more changes.
+    Disk DeadFileSystemTrusted,
     /// A new volume's name is not synced.
     Calls VolumeNameNotSynced,
-    /// A sync is believed though the file system takes no more changes.
-    Calls DeadFileSystemTrusted,
 }
 
 /// Whether `mistake` is the one of this process.

@@ -13,7 +13,7 @@ use std::path::Path;
 
 use drystone_core::planted::{Mistake, planted};
 use rustix::fs::{FallocateFlags, fallocate};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 /// Puts the bytes of `file`, and what is needed to find them, on stable storage.
 pub(crate) fn sync_data(file: &File) -> io::Result<()> {
@@ -33,11 +33,18 @@ pub(crate) fn sync_data(file: &File) -> io::Result<()> {
 /// # Errors
 /// What the file system said, if that means that it takes no more changes.
 pub(crate) fn expect_alive(file: &File) -> io::Result<()> {
-    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, 1) {
-        // It is alive and full, or it keeps no room for anybody, or a signal came first: then it has not been asked.
-        Ok(()) | Err(Errno::NOSPC | Errno::DQUOT | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
-        Err(Errno::INTR) => expect_alive(file),
+    match change_nothing(file) {
         Err(_) if planted(Mistake::DeadFileSystemTrusted) => Ok(()),
+        outcome => outcome,
+    }
+}
+
+fn change_nothing(file: &File) -> io::Result<()> {
+    #[cfg(test)]
+    faults::check(file)?;
+    match retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, 0, 1)) {
+        // Full is not at its end, and where no room can be kept there is nothing to ask.
+        Ok(()) | Err(Errno::NOSPC | Errno::DQUOT | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }

@@ -15,11 +15,11 @@ use bytes::Bytes;
 use drystone_core::data::door::{DataError, Extent, ExtentReader};
 use drystone_core::planted::{Mistake, planted};
 use futures_channel::oneshot;
-use rustix::io::{Errno, ReadWriteFlags, preadv2};
+use rustix::io::{Errno, ReadWriteFlags, preadv2, retry_on_intr};
 
 use crate::data::buffers::Buffers;
 use crate::data::extent::{self, CHECK_BYTES, FRAME_BYTES, HEADER_BYTES};
-use crate::data::volume::{Volume, retry};
+use crate::data::volume::Volume;
 use crate::data::volumes::Volumes;
 
 /// Frames that one read takes: 256 KiB. A slow client keeps two such buffers alive, so this also
@@ -186,7 +186,7 @@ fn fill(volume: &Volume, mut bytes: &mut [u8], mut offset: u64, patience: Patien
         Patience::Disk => ReadWriteFlags::empty(),
     };
     while !bytes.is_empty() {
-        match retry(|| preadv2(&volume.file, &mut [IoSliceMut::new(bytes)], offset, flags)) {
+        match retry_on_intr(|| preadv2(&volume.file, &mut [IoSliceMut::new(bytes)], offset, flags)) {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(count) => {
                 bytes = bytes.get_mut(count..).unwrap_or_default();

@@ -18,7 +18,7 @@ use drystone_core::sync::Mutex;
 use drystone_core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use futures_channel::oneshot;
 use rustix::fs::{FallocateFlags, SeekFrom, fallocate, seek};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 
 use crate::data::pool::Pool;
 use crate::durable;
@@ -181,14 +181,15 @@ impl Volume {
             return Ok(());
         }
         let mode = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        retry(|| fallocate(&self.file, mode, range.start, range.end - range.start))
+        retry_on_intr(|| fallocate(&self.file, mode, range.start, range.end - range.start))
             .map_err(|error| self.error("punching", &error.into()))
     }
 
     /// Takes room for `range` on the file system. `false` when the file system cannot promise room.
     pub(super) fn preallocate(&self, range: &Range<u64>) -> Result<bool, Errno> {
-        match retry(|| fallocate(&self.file, FallocateFlags::KEEP_SIZE, range.start, range.end - range.start))
-        {
+        match retry_on_intr(|| {
+            fallocate(&self.file, FallocateFlags::KEEP_SIZE, range.start, range.end - range.start)
+        }) {
             Ok(()) => Ok(true),
             Err(Errno::OPNOTSUPP) => Ok(false),
             Err(error) => Err(error),
@@ -228,16 +229,6 @@ impl Volume {
         use std::os::unix::fs::MetadataExt;
         let metadata = self.file.metadata().map_err(|error| self.error("looking at", &error))?;
         Ok((metadata.len(), metadata.blocks() * 512))
-    }
-}
-
-/// Calls again what a signal interrupted.
-pub(super) fn retry<T>(mut call: impl FnMut() -> Result<T, Errno>) -> Result<T, Errno> {
-    loop {
-        match call() {
-            Err(Errno::INTR) => {}
-            outcome => return outcome,
-        }
     }
 }
 

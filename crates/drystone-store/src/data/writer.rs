@@ -8,10 +8,10 @@ use bytes::Bytes;
 use drystone_core::checksum::{Crc64, Digests, crc64_combine};
 use drystone_core::data::door::{DataError, Extent, ExtentWriter, Pending, WriteOutcome, Written};
 use drystone_core::meta::door::BoxFuture;
-use rustix::io::pwritev;
+use rustix::io::{pwritev, retry_on_intr};
 
 use crate::data::extent::{self, FRAME_BYTES};
-use crate::data::volume::{Volume, retry};
+use crate::data::volume::Volume;
 use crate::data::volumes::Volumes;
 
 /// Writes up to this size happen on the caller's thread: hashing them side by side with others' would save
@@ -123,7 +123,7 @@ impl Writer {
         let mut slices: Vec<IoSlice<'_>> = bytes.iter().map(|bytes| IoSlice::new(bytes)).collect();
         let mut slices = slices.as_mut_slice();
         while !slices.is_empty() {
-            let count = retry(|| pwritev(&self.volume.file, slices, self.at))?;
+            let count = retry_on_intr(|| pwritev(&self.volume.file, slices, self.at))?;
             if count == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }

@@ -8,6 +8,7 @@ use drystone_sim::wait::wait;
 use tempfile::TempDir;
 
 use super::*;
+use crate::durable::faults::{self, Syncs};
 use crate::format::Lock;
 
 fn temp() -> TempDir {
@@ -102,6 +103,35 @@ fn names(folder: &Path) -> Vec<std::ffi::OsString> {
         std::fs::read_dir(folder).expect("reads").map(|entry| entry.expect("reads").file_name()).collect();
     names.sort();
     names
+}
+
+#[test]
+fn a_sync_answers_nobody_when_the_file_system_takes_no_more_changes() {
+    let dir = temp();
+    let stops = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&stops);
+    let fatal: Fatal = Arc::new(move |_| {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    let meta: Arc<dyn Meta> = Arc::new(open_with(dir.path(), fatal));
+    let put = |key: &'static str| {
+        commit(&meta, move |tx| {
+            tx.put(key.into(), b"1".to_vec());
+            Ok(())
+        })
+    };
+    put("before").expect("commits");
+    let lock = std::fs::File::open(dir.path().join("LOCK")).expect("it is there");
+    let asked = faults::watch(&lock, Syncs::Fail);
+    let error = put("during").expect_err("nobody knows what was kept");
+    assert!(matches!(&error, MetaError::Engine(why) if why.contains("no more changes")), "{error}");
+    assert_eq!((asked.tried(), stops.load(Ordering::SeqCst)), (1, 1));
+    drop(asked);
+    put("after").expect_err("nothing is written any more");
+    drop(meta);
+    let meta = open(dir.path());
+    assert!(meta.snapshot().get(b"before").expect("reads").is_some());
+    assert!(meta.snapshot().get(b"after").expect("reads").is_none());
 }
 
 #[test]
