@@ -7,7 +7,7 @@ use crate::closed_loop::Bounds;
 use crate::disk;
 use crate::failure::Failure;
 use crate::measurement::{Moves, Unit, Workload};
-use crate::profile::KIB;
+use crate::profile::{KIB, MIB};
 use crate::stage::Stage;
 
 /// The workload; it is played only when it is asked for, as it writes many times what the others do.
@@ -23,10 +23,12 @@ pub(super) const WORKLOADS: [Workload; 1] = [MEMORY];
 /// Bodies are made in buffers of this many bytes: 64 clients have one each.
 const PIECE_BYTES: usize = 256 * KIB as usize;
 
+/// What a server keeps for itself beside the bodies and a 64th of them for their metadata.
+const OWN_BYTES: u64 = 256 * MIB;
+
 pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Failure> {
     let (uploads, size) = (stage.profile.memory_uploads, stage.profile.memory_upload_bytes);
-    // An eighth more than the bodies: metadata, and the room that a file system keeps for itself.
-    let needed = (uploads * size).saturating_add(uploads * size / 8);
+    let needed = uploads * size + uploads * size / 64 + OWN_BYTES;
     if let Some(folder) = stage.target.data.as_deref() {
         let available = disk::bytes_free(folder).map_err(Failure::Space)?;
         if available < needed {
