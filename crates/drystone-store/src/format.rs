@@ -133,9 +133,7 @@ impl Lock {
             Err(error) => Err(failed("locking", &file)(error.into())),
         }
     }
-}
 
-impl Lock {
     /// Whether what was synced so far is worth an answer: see [`durable::expect_alive`].
     pub(crate) fn expect_alive(&self) -> io::Result<()> {
         durable::expect_alive(&self.0)
