@@ -3,6 +3,8 @@
 //! Source: Amazon S3 User Guide, "Configuring a bucket lifecycle configuration to delete incomplete multipart
 //! uploads". Hours and idle time are our extension.
 
+use std::collections::HashSet;
+
 use crate::error::Error;
 use crate::names::Timestamp;
 
@@ -121,9 +123,9 @@ impl Rules {
             let why = format!("A lifecycle configuration has 1 to {RULES_MAX} rules, not {}", rules.len());
             return Err(Error::InvalidRequest(why));
         }
+        check_ids(rules.iter().map(|rule| &*rule.id))?;
         for (place, rule) in rules.iter().enumerate() {
             let (before, behind) = rules.split_at(place);
-            check_id(rule, before)?;
             if rule.status == Status::Disabled {
                 continue;
             }
@@ -172,13 +174,20 @@ impl Rules {
     }
 }
 
-fn check_id(rule: &Rule, before: &[Rule]) -> Result<(), Error> {
-    let refuse = |why: String| Err(Error::InvalidArgument { name: "ID", value: rule.id.to_string(), why });
-    if rule.id.chars().count() > ID_CHARS_MAX {
-        return refuse(format!("ID length should not exceed allowed limit of {ID_CHARS_MAX}"));
-    }
-    if before.iter().any(|other| other.id == rule.id) {
-        return refuse("Rule ID must be unique. Found same ID for more than one rule".into());
+/// Whether `ids` can be those of one bucket's rules.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for an id that is too long or there twice.
+pub fn check_ids<'r>(ids: impl IntoIterator<Item = &'r str>) -> Result<(), Error> {
+    let mut seen = HashSet::new();
+    for id in ids {
+        let refuse = |why: String| Err(Error::InvalidArgument { name: "ID", value: id.to_owned(), why });
+        if id.chars().count() > ID_CHARS_MAX {
+            return refuse(format!("ID length should not exceed allowed limit of {ID_CHARS_MAX}"));
+        }
+        if !seen.insert(id) {
+            return refuse("Rule ID must be unique. Found same ID for more than one rule".into());
+        }
     }
     Ok(())
 }

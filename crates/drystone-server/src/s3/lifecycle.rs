@@ -9,7 +9,7 @@ use std::error::Error as StdError;
 
 use bytes::Bytes;
 use drystone_core::checksum::crc64;
-use drystone_core::lifecycle::rules::{AbortAfter, AbortPlan, Rule, Rules, Status};
+use drystone_core::lifecycle::rules::{AbortAfter, AbortPlan, RULES_MAX, Rule, Rules, Status, check_ids};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
@@ -100,35 +100,43 @@ fn write(xml: &mut Writer, rule: &Rule) {
     });
 }
 
+/// Reads a configuration. What is wrong with it is refused before what of it is not built: the one will never be
+/// taken, the other some day.
 fn read(body: &[u8]) -> Result<Vec<Rule>, S3Error> {
     let mut configuration = Document::open(body, "LifecycleConfiguration")?;
-    let mut rules = Vec::new();
+    let (mut ids, mut rules) = (Vec::new(), Vec::new());
     while let Some(name) = configuration.child()? {
-        if name != "Rule" || rules.len() > drystone_core::lifecycle::rules::RULES_MAX {
+        if name != "Rule" || rules.len() > RULES_MAX {
             return Err(malformed());
         }
-        rules.push(read_rule(&mut configuration)?);
+        let (id, rule) = read_rule(&mut configuration)?;
+        ids.extend(id);
+        rules.push(rule);
     }
     configuration.end()?;
-    Ok(rules)
+    check_ids(ids.iter().map(String::as_str))?;
+    rules.into_iter().collect()
 }
 
-fn read_rule(rule: &mut Document<'_>) -> Result<Rule, S3Error> {
-    let (mut id, mut status, mut prefix, mut abort_after) = (None, None, None, None);
+/// Reads a rule to its end: the name that it was given, and what it says, or why we cannot do that.
+fn read_rule(rule: &mut Document<'_>) -> Result<(Option<String>, Result<Rule, S3Error>), S3Error> {
+    let (mut id, mut status, mut filter, mut abort_after, mut not_built) = (None, None, None, None, None);
     while let Some(name) = rule.child()? {
         let again = match name.as_str() {
             "ID" => id.replace(rule.text()?).is_some(),
             "Status" => status.replace(read_status(&rule.text()?)?).is_some(),
-            "Prefix" => prefix.replace(rule.text()?).is_some(),
-            "Filter" => prefix.replace(read_filter(rule)?).is_some(),
+            "Prefix" => filter.replace(Filter { prefix: rule.text()?, unfit: None }).is_some(),
+            "Filter" => filter.replace(read_filter(rule)?).is_some(),
             ACTION => abort_after.replace(read_action(rule)?).is_some(),
-            other @ ("Expiration"
+            "Expiration"
             | "NoncurrentVersionExpiration"
             | "NoncurrentVersionTransition"
             | "Transition"
             | "Transitions"
-            | "NoncurrentVersionTransitions") => {
-                return Err(S3Error::not_built(&format!("{other} in a lifecycle rule")));
+            | "NoncurrentVersionTransitions" => {
+                rule.skip()?;
+                not_built.get_or_insert(name);
+                false
             }
             _ => return Err(malformed()),
         };
@@ -136,17 +144,26 @@ fn read_rule(rule: &mut Document<'_>) -> Result<Rule, S3Error> {
             return Err(malformed());
         }
     }
-    let (status, prefix) = status.zip(prefix).ok_or_else(malformed)?;
-    let abort_after =
-        abort_after.ok_or_else(|| S3Error::request("At least one action needs to be specified in a rule"))?;
+    let (status, filter) = status.zip(filter).ok_or_else(malformed)?;
+    let Filter { prefix, unfit } = filter;
     if prefix.len() > PREFIX_BYTES_MAX {
         return Err(S3Error::request(format!("The maximum size of a prefix is {PREFIX_BYTES_MAX}.")));
     }
-    // A name for a rule without one: the same for the same rule, so that setting it again changes nothing.
-    let id = id
-        .filter(|id| !id.is_empty())
-        .unwrap_or_else(|| format!("{:016x}", crc64(format!("{abort_after:?} {prefix}").as_bytes())));
-    Ok(Rule { id: id.into(), status, prefix: prefix.into(), abort_after })
+    let id = id.filter(|id| !id.is_empty());
+    let rule = match (not_built, abort_after, unfit) {
+        (Some(action), _, _) => Err(S3Error::not_built(&format!("{action} in a lifecycle rule"))),
+        (None, None, _) => Err(S3Error::request("At least one action needs to be specified in a rule")),
+        (None, Some(_), Some(what)) => {
+            Err(S3Error::request(format!("{ACTION} cannot be specified with {what}.")))
+        }
+        (None, Some(abort_after), None) => {
+            // A name for a rule without one: the same for the same rule, so that setting it again changes nothing.
+            let made = || format!("{:016x}", crc64(format!("{abort_after:?} {prefix}").as_bytes()));
+            let id = id.clone().unwrap_or_else(made).into();
+            Ok(Rule { id, status, prefix: prefix.into(), abort_after })
+        }
+    };
+    Ok((id, rule))
 }
 
 fn read_status(text: &str) -> Result<Status, S3Error> {
@@ -157,26 +174,41 @@ fn read_status(text: &str) -> Result<Status, S3Error> {
     }
 }
 
-/// Reads a filter to its end. Uploads have a key, and neither tags nor a size.
-fn read_filter(filter: &mut Document<'_>) -> Result<String, S3Error> {
-    let mut prefix = None;
+/// Which objects a rule is about.
+struct Filter {
+    prefix: String,
+    /// What it asks for besides, that no upload has: uploads have a key, and neither tags nor a size.
+    unfit: Option<&'static str>,
+}
+
+/// Reads a filter to its end.
+fn read_filter(filter: &mut Document<'_>) -> Result<Filter, S3Error> {
+    let (mut prefix, mut unfit) = (None, None);
     while let Some(name) = filter.child()? {
-        let found = match name.as_str() {
-            "Prefix" => filter.text()?,
-            "And" => read_filter(filter)?,
-            "Tag" => return Err(unfit("Tags")),
-            "ObjectSizeGreaterThan" | "ObjectSizeLessThan" => return Err(unfit("Object Size")),
+        let again = match name.as_str() {
+            "Prefix" => prefix.replace(filter.text()?).is_some(),
+            "And" => {
+                let inner = read_filter(filter)?;
+                unfit = unfit.or(inner.unfit);
+                prefix.replace(inner.prefix).is_some()
+            }
+            "Tag" => {
+                filter.skip()?;
+                unfit.get_or_insert("Tags");
+                false
+            }
+            "ObjectSizeGreaterThan" | "ObjectSizeLessThan" => {
+                filter.skip()?;
+                unfit.get_or_insert("Object Size");
+                false
+            }
             _ => return Err(malformed()),
         };
-        if prefix.replace(found).is_some() {
+        if again {
             return Err(malformed());
         }
     }
-    Ok(prefix.unwrap_or_default())
-}
-
-fn unfit(what: &str) -> S3Error {
-    S3Error::request(format!("{ACTION} cannot be specified with {what}."))
+    Ok(Filter { prefix: prefix.unwrap_or_default(), unfit })
 }
 
 /// Reads the action to its end.
@@ -259,6 +291,17 @@ mod tests {
             expiration,
             ("NotImplemented", "Expiration in a lifecycle rule is not implemented".into())
         );
+        let expiring = |ahead: &str| {
+            let rule = format!("<Rule>{ahead}<Expiration><Days>1</Days></Expiration></Rule>");
+            of(&format!("{rule}{rule}")).unwrap_err().0
+        };
+        let tag = "<Filter><Tag><Key>a</Key><Value>b</Value></Tag></Filter><Status>Enabled</Status>";
+        assert_eq!(expiring(tag), "NotImplemented");
+        assert_eq!(expiring("<Filter/><Status>on</Status>"), "MalformedXML");
+        assert_eq!(expiring("<ID>twice</ID><Filter/><Status>Enabled</Status>"), "InvalidArgument");
+        let long = "k".repeat(256);
+        let expiration = one(&with(&format!("<ID>{long}</ID><Expiration><Days>1</Days></Expiration>")));
+        assert_eq!(expiration.unwrap_err().0, "InvalidArgument");
         let filtered = |filter: &str| {
             one(&format!("<Filter>{filter}</Filter><Status>Enabled</Status>{DAY}")).unwrap_err()
         };
