@@ -83,6 +83,13 @@ def test_a_secret_is_never_in_the_log(server, s3, bucket, signer):
     assert SECRET_KEY not in server.log_text()
 
 
+def test_a_process_that_may_open_too_few_files_is_refused(servers):
+    server = servers(prefix=["prlimit", "--nofile=400:400"])
+    said = server.run_to_its_end()
+    assert "400 files" in said and "ulimit -n" in said, said
+    assert not server.data.exists(), "nothing is made for a server that cannot start"
+
+
 def test_a_second_process_on_the_same_data_is_refused(servers, server, s3, bucket):
     said = refused_start(servers("second", data=server.data))
     assert str(server.data) in said and "in use" in said

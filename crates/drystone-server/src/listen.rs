@@ -275,7 +275,7 @@ async fn accept(socket: &TcpListener, places: &Places) -> (TcpStream, SocketAddr
                 debug!(%failure, "a connection was gone before it was accepted");
             }
             Err(failure) => {
-                warn!(%failure, "cannot accept connections; raise the limit of open files if that is it");
+                warn!(%failure, "cannot accept connections; the idle ones make room");
                 places.clear_idle();
                 deadline::pause(ACCEPT_PAUSE).await;
             }

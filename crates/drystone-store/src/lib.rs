@@ -17,13 +17,14 @@
 //!
 //! In reading order: [`open`] and [`Opened`] put the rooms together; `format` says what a data
 //! directory is; `durable` is the only place that syncs and renames; `room` keeps metadata alive on
-//! a full disk; `queue` hands work to threads; `meta` and `data` are the doors; [`world`] is time
+//! a full disk; [`descriptors`] says how many files it may have open; `queue` hands work to threads; `meta` and `data` are the doors; [`world`] is time
 //! and chance.
 
 mod opened;
 mod format;
 mod durable;
 mod room;
+pub mod descriptors;
 mod queue;
 mod meta;
 mod data;

@@ -7,6 +7,7 @@ mod keys;
 mod quotas;
 mod log;
 mod greeting;
+mod descriptors;
 mod serve;
 mod housekeeping;
 mod abort_jobs;

@@ -21,7 +21,7 @@ use drystone_server::request_id::RequestIds;
 use drystone_server::s3::auth::{Account, Authenticator, Credential, CredentialStore};
 use drystone_server::s3::service::{S3, S3Parts};
 use drystone_store::world::{SystemClock, SystemEntropy};
-use drystone_store::{OpenOptions, Opened};
+use drystone_store::{OpenOptions, Opened, descriptors};
 use tokio::sync::watch;
 use zeroize::Zeroizing;
 
@@ -29,6 +29,7 @@ use crate::abort_jobs;
 use crate::args::ServeArgs;
 use crate::census;
 use crate::config::{DataPlace, Settings};
+use crate::descriptors::Connections;
 use crate::greeting::{self, Endpoint};
 use crate::housekeeping;
 use crate::keys::{Environment, KeyPair, MadeKey, Root};
@@ -55,14 +56,25 @@ pub(crate) fn run(args: ServeArgs) -> Result<()> {
         settings.tls.as_ref().map(|files| TlsFiles { cert: files.cert.clone(), key: files.key.clone() });
     // Nothing is made on disk for a server that cannot start.
     tls.as_ref().map_or(Ok(()), TlsFiles::check).context("read --tls-cert and --tls-key")?;
+    let connections = connections(&settings.place)?;
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
     let opened = open(&settings.place)?;
-    let served = runtime.block_on(serve(settings, tls, &opened));
+    let served = runtime.block_on(serve(settings, tls, connections, &opened));
     // Workers and connections end before the doors close.
     drop(runtime);
     opened.close().context("close the data directory")?;
     served
+}
+
+/// How many connections there is room for beside the files of the store.
+fn connections(place: &DataPlace) -> Result<Connections> {
+    let limit = descriptors::raise_limit();
+    let store = match place {
+        DataPlace::Memory => 0,
+        DataPlace::Directory(_) => descriptors::store_max(limit),
+    };
+    Connections::within(limit, store)
 }
 
 fn open(place: &DataPlace) -> Result<Opened> {
@@ -79,7 +91,12 @@ fn open(place: &DataPlace) -> Result<Opened> {
     }
 }
 
-async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Result<()> {
+async fn serve(
+    settings: Settings,
+    tls: Option<TlsFiles>,
+    connections: Connections,
+    opened: &Opened,
+) -> Result<()> {
     let mut stop = Stop::listen()?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
     let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy);
@@ -103,8 +120,10 @@ async fn serve(settings: Settings, tls: Option<TlsFiles>, opened: &Opened) -> Re
     let authenticator = authenticator(&root, &configured, &others, &settings.region, &*entropy)?;
     let mut listen = ListenOptions::new(settings.listen);
     listen.tls = tls;
+    listen.connections_max = connections.s3;
     listen.traffic = metrics.traffic("s3");
     let mut admin_listen = ListenOptions::new(settings.admin_listen);
+    admin_listen.connections_max = connections.admin;
     admin_listen.traffic = metrics.traffic("admin");
     let listener = Listener::bind(listen)?;
     let admin_listener = Listener::bind(admin_listen)?;

@@ -15,8 +15,8 @@ use parking_lot::Mutex;
 
 use crate::data::volume::Volume;
 
-/// Volumes that stay open: file descriptors, beside those of running requests.
-const OPEN_MAX: usize = 256;
+/// Volumes that stay open, beside those of running requests.
+pub(crate) const VOLUMES_OPEN_MAX: usize = 256;
 
 pub(super) struct Catalogue {
     folder: PathBuf,
@@ -138,7 +138,7 @@ impl State {
     fn insert(&mut self, volume: Arc<Volume>) -> Arc<Volume> {
         self.asked += 1;
         self.open.insert(volume.number, (Arc::clone(&volume), self.asked));
-        if self.open.len() > OPEN_MAX {
+        if self.open.len() > VOLUMES_OPEN_MAX {
             // A poisoned volume stays open: closed and opened again it would look healthy.
             let idle = |(volume, _): &(Arc<Volume>, u64)| {
                 Arc::strong_count(volume) == 1 && volume.poisoned().is_none()

@@ -19,5 +19,6 @@ mod numbers;
 mod pool;
 mod buffers;
 
+pub(crate) use catalogue::VOLUMES_OPEN_MAX;
 pub(crate) use numbers::Numbers;
 pub(crate) use volumes::{StillInUse, Volumes, VolumesOptions};

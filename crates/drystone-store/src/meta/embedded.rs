@@ -20,6 +20,7 @@ use fjall::config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
 use fjall::{Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode, Readable};
 use parking_lot::RwLock;
 
+use crate::descriptors::{current_limit, tables_open_max};
 use crate::durable;
 use crate::format::{Held, LastStop, OpenError, failed};
 use crate::meta::flight::{Fatal, Patience};
@@ -30,8 +31,6 @@ use crate::room::{NoRoom, Room};
 /// Memory for blocks of tables that were read, in bytes. A block that is not here comes from the page
 /// cache and is verified again; the allocator keeps about as much memory again around it.
 const CACHE_BYTES: u64 = 20 * 1024 * 1024;
-/// Files of tables that are kept open.
-const FILES_OPEN_MAX: usize = 256;
 /// Threads that write memtables to disk and merge tables: one of each.
 const WORKERS: usize = 2;
 /// Bits of filter per key: one needless read in a hundred.
@@ -180,7 +179,7 @@ impl Store {
     fn open(path: &Path, memtable: u64) -> fjall::Result<Self> {
         let database = Database::builder(path)
             .cache_size(CACHE_BYTES)
-            .max_cached_files(Some(FILES_OPEN_MAX))
+            .max_cached_files(Some(tables_open_max(current_limit())))
             .worker_threads(WORKERS)
             .open()?;
         let rows = database.keyspace(ROWS, || keyspace(memtable))?;
