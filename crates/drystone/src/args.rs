@@ -1,6 +1,5 @@
 //! Arguments as typed: what the command line and its environment say, before anything is decided.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -58,10 +57,10 @@ pub(crate) struct ServeArgs {
     pub(crate) data: Option<PathBuf>,
     /// Address for S3 [default: 127.0.0.1:9000]
     #[arg(long, env = "DRYSTONE_LISTEN", value_name = "ADDR")]
-    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) listen: Option<String>,
     /// Address for health and metrics [default: 127.0.0.1:9001]
     #[arg(long, env = "DRYSTONE_ADMIN_LISTEN", value_name = "ADDR")]
-    pub(crate) admin_listen: Option<SocketAddr>,
+    pub(crate) admin_listen: Option<String>,
     /// Buckets to create at the start, separated by commas
     #[arg(long, env = "DRYSTONE_BUCKET", value_name = "NAMES", value_delimiter = ',')]
     pub(crate) bucket: Option<Vec<String>>,

@@ -2,7 +2,7 @@
 //! the flags. Everything that can be checked without opening data is checked here.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -75,8 +75,8 @@ pub(crate) struct TlsFiles {
 #[serde(deny_unknown_fields)]
 struct File {
     data: Option<PathBuf>,
-    listen: Option<SocketAddr>,
-    admin_listen: Option<SocketAddr>,
+    listen: Option<String>,
+    admin_listen: Option<String>,
     #[serde(default)]
     buckets: Vec<String>,
     #[serde(default)]
@@ -160,11 +160,10 @@ impl Settings {
         }
         Ok(Self {
             place,
-            listen: args.listen.or(file.listen).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9000))),
-            admin_listen: args
-                .admin_listen
-                .or(file.admin_listen)
-                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 9001))),
+            listen: read_address(args.listen.or(file.listen).as_deref().unwrap_or("localhost:9000"))?,
+            admin_listen: read_address(
+                args.admin_listen.or(file.admin_listen).as_deref().unwrap_or("localhost:9001"),
+            )?,
             buckets,
             domains,
             region,
@@ -178,6 +177,20 @@ impl Settings {
             notices,
         })
     }
+}
+
+/// An address to listen on. No name is looked up: what a name means can change, and who is let in with it.
+fn read_address(text: &str) -> Result<SocketAddr> {
+    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
+    if let Some(port) = local {
+        return Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    }
+    text.parse().ok().with_context(|| {
+        format!(
+            "`{text}` is not an address to listen on: give an IP address and a port, as in 127.0.0.1:9000, \
+             or 0.0.0.0:9000 for every network of this machine"
+        )
+    })
 }
 
 fn read_file(named: Option<&Path>) -> Result<File> {
@@ -255,11 +268,11 @@ mod tests {
     #[test]
     fn flags_win_over_the_file_and_the_file_over_the_built_in() {
         let args = ServeArgs { region: Some("eu-flag-1".into()), ..ServeArgs::default() };
-        let file = "region = 'eu-file-1'\nlisten = '127.0.0.1:1234'";
+        let file = "region = 'eu-file-1'\nlisten = 'localhost:1234'";
         let settings = resolve(file, args, &[]).unwrap();
         assert_eq!(settings.region, "eu-flag-1");
-        assert_eq!(settings.listen.port(), 1234);
-        assert_eq!(settings.admin_listen.port(), 9001);
+        assert_eq!(settings.listen, SocketAddr::from(([127, 0, 0, 1], 1234)));
+        assert_eq!(settings.admin_listen, SocketAddr::from(([127, 0, 0, 1], 9001)));
         assert_eq!(settings.place, DataPlace::Directory("./drystone-data".into()));
     }
 
@@ -288,6 +301,9 @@ mod tests {
             let error = format!("{:#}", resolve(file, ServeArgs::default(), &[]).unwrap_err());
             assert!(error.contains(want), "{error}");
         };
+        for address in [":9000", "9000", "0.0.0.0", "s3.example.test:9000", "localhost:x"] {
+            check(&format!("listen = '{address}'"), "as in 127.0.0.1:9000");
+        }
         check("scrub_every = '1 fortnight'", "7d or 12h");
         check("scrub_every = '-1d'", "a second or more");
         check("scrub_mib_per_second = 0", "never");
