@@ -5,6 +5,7 @@ import re
 import stat
 import subprocess
 import time
+import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -185,6 +186,12 @@ def test_a_start_on_disk_takes_less_than_a_second(servers):
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/minio/health/live", "/minio/health/ready"])
 def test_health_is_on_the_admin_port(server, path):
     assert server.health(path) == 200
+
+
+@pytest.mark.parametrize("path", ["/minio/health/live", "/minio/health/ready", "/minio/health/cluster"])
+def test_probes_of_minio_are_answered_where_minio_answers_them(server, path):
+    with urllib.request.urlopen(f"{server.endpoint}{path}", timeout=5) as answer:
+        assert answer.status == 200
 
 
 def test_metrics_count_requests(server, s3, bucket):

@@ -35,10 +35,12 @@ use crate::s3::headers::filled;
 use crate::s3::operation::{Operation, POST_OBJECT};
 use crate::s3::query::Query;
 use crate::s3::route::{Addressing, Route, Target, host};
-use crate::s3::{attributes, buckets, copy, delete, get, lifecycle, list, put, subresources, uploads};
+use crate::s3::{attributes, buckets, copy, delete, get, lifecycle, list, probe, put, subresources, uploads};
 
 /// The operation of a request that none could be found for.
 const UNKNOWN: &str = "Unknown";
+/// The operation of a question whether the server is well.
+const PROBE: &str = "HealthProbe";
 /// The operation of a browser's question whether it may ask.
 const PREFLIGHT: &str = "PreflightRequest";
 
@@ -218,6 +220,10 @@ impl S3 {
             Err(refusal) => {
                 // What S3 has no operation for cannot be signed either, so it is refused as that.
                 if refusal == AuthError::Anonymous {
+                    if let Some(well) = probe::answer(&self.store, &head.method, &route.target) {
+                        seen.operation = PROBE;
+                        return Ok(well);
+                    }
                     operation?;
                 }
                 return Err(refusal.into());

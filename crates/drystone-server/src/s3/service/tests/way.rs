@@ -56,6 +56,29 @@ async fn nothing_is_done_without_a_signature() {
 }
 
 #[tokio::test]
+async fn unsigned_probes_of_minio_are_answered_and_its_bucket_is_a_bucket() {
+    let world = World::new().await;
+    let unsigned = async |method: &str, target: &str, host: &str| {
+        let head = Request::builder().method(method).uri(target).header("host", host).body(()).unwrap();
+        world.answer(head.into_parts().0, b"").await
+    };
+    for path in ["/minio/health/live", "/minio/health/ready", "/minio/health/cluster"] {
+        for method in ["GET", "HEAD"] {
+            assert!(unsigned(method, path, "localhost").await.is(200).body.is_empty());
+        }
+        unsigned("PUT", path, "localhost").await.refuses(403, "AccessDenied");
+        unsigned("GET", path, "quarry.s3.test").await.refuses(403, "AccessDenied");
+    }
+    for path in ["/minio", "/minio/health", "/minio/health/live/", "/quarry/health/live"] {
+        unsigned("GET", path, "localhost").await.refuses(403, "AccessDenied");
+    }
+    world.get("/minio/health/live").await.refuses(404, "NoSuchBucket");
+    world.put("/minio", b"").await.is(200);
+    world.put("/minio/health/live", b"an object").await.is(200);
+    assert_eq!(world.get("/minio/health/live").await.is(200).text(), "an object");
+}
+
+#[tokio::test]
 async fn others_are_refused() {
     let world = World::new().await;
     world.put("/quarry/k", b"secret").await.is(200);
