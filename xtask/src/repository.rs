@@ -1,17 +1,24 @@
 //! Where the project's files are, seen from this program.
 //!
-//! Every path is found from the place this program was compiled in, so that `cargo xtask` works from any folder.
+//! Every path is found from the manifest that cargo runs this program by, so that `cargo xtask` works from any folder,
+//! and is never about another work tree that shares the target folder, and so the program, with this one.
 
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, bail};
 
 /// The repository's root folder.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask is a folder of the repository")
+    static ROOT: LazyLock<PathBuf> = LazyLock::new(|| {
+        let manifest = std::env::var_os("CARGO_MANIFEST_DIR");
+        let folder = manifest.map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+        folder.parent().expect("xtask is a folder of the repository").to_owned()
+    });
+    &ROOT
 }
 
 /// Where cargo puts what it builds: `CARGO_TARGET_DIR` if set, else `target`.
