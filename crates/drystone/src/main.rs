@@ -7,7 +7,7 @@ mod keys;
 mod quotas;
 mod log;
 mod greeting;
-mod descriptors;
+mod connections;
 mod serve;
 mod housekeeping;
 mod abort_jobs;

@@ -29,7 +29,7 @@ use crate::abort_jobs;
 use crate::args::ServeArgs;
 use crate::census;
 use crate::config::{DataPlace, Settings};
-use crate::descriptors::Connections;
+use crate::connections::Connections;
 use crate::greeting::{self, Endpoint};
 use crate::housekeeping;
 use crate::keys::{Environment, KeyPair, MadeKey, Root};

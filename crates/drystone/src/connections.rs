@@ -1,4 +1,4 @@
-//! Who gets how many of the files that this process may have open: first the store, then connections.
+//! How many connections each port may have: of the files that this process may have open the store comes first.
 
 use anyhow::{Result, ensure};
 use drystone_server::listen::CONNECTIONS_MAX;
