@@ -12,7 +12,7 @@ from client import LOST, Refused, connected
 from drystone import MIB
 from multipart import pattern
 
-SIZES = [0, 100, 3000, 4096, 4097, 70_000, 300_000, 5 * MIB // 4]
+SIZES = [0, 100, 512, 513, 4097, 70_000, 300_000, 5 * MIB // 4]
 KEYS, UPLOADS, PARTS = 4, 2, 4
 
 

@@ -11,9 +11,9 @@ from drystone import MIB
 from multipart import PART, pattern
 
 # Sizes on both sides of each border: in the metadata, in a shared volume, with room taken ahead.
-SMALL, MEDIUM, LARGE = 700, 100_000, 3 * MIB // 2
+SMALL, MEDIUM, LARGE = 500, 100_000, 3 * MIB // 2
 # Bodies of this size go to the metadata and fill a memtable of 256 KiB.
-FLUSH_BYTES, FLUSH_OBJECTS = 4000, 150
+FLUSH_BYTES, FLUSH_OBJECTS = 500, 400
 
 # What an acknowledgement stands for: the whole operation.
 ALL = "all"

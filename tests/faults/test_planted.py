@@ -95,6 +95,7 @@ def read_after_a_flip(scene):
 CATCHES = {
     "FrameNotVerified": [read_after_a_flip],
     "VolumeNotSynced": [crashed_at("put medium", END, CUT), synced_in_order("put medium")],
+    "SmallExtentsNotSynced": [crashed_at("put medium", END, CUT), synced_in_order("put medium")],
     "JournalNotSynced": [crashed_at("put small", END, CUT), synced_in_order("put small")],
     "VolumeNameNotSynced": [synced_in_order("put medium")],
     "ReplacedFileNotSynced": [started_in_order],

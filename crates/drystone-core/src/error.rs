@@ -221,6 +221,7 @@ impl From<MetaError> for Error {
     fn from(error: MetaError) -> Self {
         match error {
             MetaError::Full { needed, available } => Self::NoSpace { needed, available },
+            MetaError::Extent(error) => error.into(),
             other => Self::Meta(other),
         }
     }

@@ -110,6 +110,8 @@ mistakes! {
     Disk FrameNotVerified,
     /// Volumes are not synced.
     Disk VolumeNotSynced,
+    /// The lane commits small extents without their sync.
+    Disk SmallExtentsNotSynced,
     /// The metadata journal is not synced.
     Disk JournalNotSynced,
     /// Commands are settled before their batch is written.

@@ -32,7 +32,7 @@ pub struct Parts {
 }
 
 /// Bodies of at most this many bytes live in the metadata. Measured: `docs/design/0004-small-bodies.md`.
-pub const SMALL_BODY_BYTES_MAX: u64 = 4 * 1024;
+pub const SMALL_BODY_BYTES_MAX: u64 = 512;
 
 /// What a row that adds something takes on disk at most, in bytes: a key of 1 KiB, user and system
 /// metadata of a few more KiB, and once again for the engine's journal.

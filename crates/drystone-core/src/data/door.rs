@@ -1,12 +1,12 @@
 //! The data door: write-once extents without names.
 //!
 //! Life of an extent: (1) its length is reserved, so that a full disk is refused before the body is
-//! read; (2) it is written; (3) it is finished, which returns after it is on stable storage; (4) a
-//! metadata transaction gives it an owner, or it is abandoned; (5) a later transaction takes the
-//! last owner away and puts it on the reclaim list; (6) it is freed, and its bytes are back at the
-//! file system. Ranges are never used twice, so freeing twice is harmless. An extent never becomes
-//! readable before step 3 and never disappears before step 5: bytes are durable before they have a
-//! name, and a name never exists without its bytes.
+//! read; (2) it is written; (3) it is finished, after which it is on stable storage, or says whose
+//! sync is missing; (4) a metadata transaction, before which that sync is made, gives it an owner, or
+//! it is abandoned; (5) a later transaction takes the last owner away and puts it on the reclaim list;
+//! (6) it is freed, and its bytes are back at the file system. Ranges are never used twice, so freeing
+//! twice is harmless. An extent never becomes readable before step 4 and never disappears before step
+//! 5: bytes are durable before they have a name, and a name never exists without its bytes.
 
 use std::ops::Range;
 use std::pin::Pin;
@@ -89,16 +89,35 @@ pub struct Written {
     pub crc64: u64,
 }
 
+/// A sync that is missing: bytes were written and may not be on stable storage yet.
+pub trait Unsynced: Send + Sync {
+    /// The volume. One sync of it is enough for all extents that were finished in it before.
+    fn volume(&self) -> u64;
+
+    /// Syncs the volume, on this thread.
+    ///
+    /// # Errors
+    /// [`DataError::Io`], and again whenever it is asked after a failure: nobody knows then what the
+    /// disk holds.
+    fn sync(&self) -> Result<(), DataError>;
+}
+
 /// A finished extent that nobody owns yet: dropped, it is abandoned and its bytes are given back.
 pub struct Pending {
     extent: Extent,
+    unsynced: Option<Arc<dyn Unsynced>>,
     door: Option<Arc<dyn Data>>,
 }
 
 impl Pending {
-    /// Wraps an extent that `door` has just finished.
-    pub fn new(extent: Extent, door: Arc<dyn Data>) -> Self {
-        Self { extent, door: Some(door) }
+    /// Wraps an extent that `door` has just finished, on stable storage but for `unsynced`.
+    pub fn new(extent: Extent, unsynced: Option<Arc<dyn Unsynced>>, door: Arc<dyn Data>) -> Self {
+        Self { extent, unsynced, door: Some(door) }
+    }
+
+    /// The sync that must be made before a transaction gives the extent an owner.
+    pub fn unsynced(&self) -> Option<&Arc<dyn Unsynced>> {
+        self.unsynced.as_ref()
     }
 
     /// The extent.
@@ -114,6 +133,8 @@ impl Pending {
 
 impl Drop for Pending {
     fn drop(&mut self) {
+        // It may keep the volume from being removed, which abandoning its last extent does.
+        self.unsynced = None;
         if let Some(door) = self.door.take() {
             door.abandon(self.extent);
         }
@@ -210,7 +231,8 @@ pub trait ExtentWriter: Send {
     /// When more bytes come than were reserved: the caller has already checked the length.
     fn write(self: Box<Self>, pieces: Vec<Bytes>, digests: Digests) -> BoxFuture<'static, WriteOutcome>;
 
-    /// Makes the extent durable: on return its bytes are on stable storage.
+    /// Ends the extent: on return its bytes are on stable storage, or [`Pending::unsynced`] says which sync is
+    /// missing. The lane makes that one for all who wait, which spares each of them a thread of its own.
     ///
     /// # Panics
     /// When fewer bytes came than were reserved.

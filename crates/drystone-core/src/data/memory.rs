@@ -238,7 +238,7 @@ impl ExtentWriter for Writer {
         if let Some(stored) = door.state.lock().extents.get_mut(&self.extent.id) {
             stored.buffers = Some(std::mem::take(&mut self.full).into());
         }
-        let pending = Pending::new(self.extent, door);
+        let pending = Pending::new(self.extent, None, door);
         Box::pin(std::future::ready(Ok(Written { pending, crc64 })))
     }
 }

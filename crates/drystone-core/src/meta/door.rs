@@ -1,9 +1,10 @@
 //! The metadata door: an ordered byte-key store with serializable transactions.
 //!
-//! Life of a command: it waits in the lane; the lane runs it against everything committed before
-//! it; if it refuses, nothing of it remains; if it accepts, its writes go to stable storage together
-//! with its neighbours' (group commit); only then is it answered. Readers take snapshots and never
-//! wait for the lane. Without this order an acknowledged write could be lost by a power cut.
+//! Life of a command: it waits in the lane; the extents that it names are synced, with its neighbours';
+//! the lane runs it against everything committed before it; if it refuses, nothing of it remains; if it
+//! accepts, its writes go to stable storage together with its neighbours' (group commit); only then is
+//! it answered. Readers take snapshots and never wait for the lane. Without this order an acknowledged
+//! write could be lost by a power cut.
 
 use std::future::Future;
 use std::ops::Bound;
@@ -12,7 +13,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_channel::oneshot;
 
-use crate::data::door::Pending;
+use crate::data::door::{DataError, Pending};
 use crate::planted::{Mistake, planted};
 
 /// A future that a door hands out.
@@ -38,6 +39,9 @@ pub enum MetaError {
         /// Bytes that are.
         available: u64,
     },
+    /// An extent that the command names is not on stable storage and never will be; nothing was written.
+    #[error(transparent)]
+    Extent(DataError),
     /// Too many commands wait already.
     #[error("too many metadata commands are waiting; try again")]
     Busy,
@@ -96,6 +100,11 @@ pub enum Verdict {
 
 /// One operation's single commit point, as the lane sees it.
 pub trait Command: Send {
+    /// The extents that its writes name. Before it runs, those that are not on stable storage are synced; where
+    /// that fails it is settled with [`MetaError::Extent`] instead.
+    fn pending(&self) -> &[Pending] {
+        &[]
+    }
     /// Reads, decides and writes. A pure function of the view and what it was built with; an
     /// optimistic engine may run it again on a newer view, and then only the last run counts.
     fn run(&mut self, tx: &mut dyn Tx) -> Verdict;
@@ -177,6 +186,10 @@ where
     F: FnMut(&mut dyn Tx) -> Result<T, E> + Send,
     S: FnOnce(T) -> U + Send,
 {
+    fn pending(&self) -> &[Pending] {
+        &self.pending
+    }
+
     fn run(&mut self, tx: &mut dyn Tx) -> Verdict {
         let result = (self.decide)(tx);
         let verdict = if result.is_ok() { Verdict::Commit } else { Verdict::Refuse };

@@ -1,7 +1,8 @@
 //! The data door of a machine that forgets.
 //!
-//! Extents are finished by a sync that keeps that extent and no other: less than a real disk keeps, and all
-//! that the door promises. What is abandoned is given back without a sync, as on disk, so that a power cut
+//! Extents are kept by a sync that keeps that extent and no other: less than a real disk keeps, and all that
+//! the door promises. As on disk, small ones leave it to the metadata door, large ones make it when they are
+//! finished. What is abandoned is given back without a sync, as on disk, so that a power cut
 //! may bring it back in a volume that is then suspect. A volume whose write or sync failed takes nothing more.
 
 use std::ops::Range;
@@ -12,8 +13,8 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use drystone_core::checksum::{Digests, crc64};
 use drystone_core::data::door::{
-    Data, DataError, Extent, ExtentId, ExtentReader, ExtentWriter, Freed, Pending, Space, WriteOutcome,
-    Written,
+    Data, DataError, Extent, ExtentId, ExtentReader, ExtentWriter, Freed, Pending, Space, Unsynced,
+    WriteOutcome, Written,
 };
 use drystone_core::meta::door::BoxFuture;
 
@@ -27,6 +28,8 @@ const VOLUME_BYTES: u64 = 128 * 1024;
 const BLOCK_BYTES: u64 = 512;
 /// A reader hands out so many bytes at once, so that tests meet readers in the middle.
 const PIECE_BYTES: u64 = 64 * 1024;
+/// Extents up to this size are finished without their sync.
+const UNSYNCED_BYTES_MAX: u64 = 64 * 1024;
 
 fn taken(len: u64) -> u64 {
     len.div_ceil(BLOCK_BYTES) * BLOCK_BYTES + BLOCK_BYTES
@@ -276,16 +279,37 @@ impl ExtentWriter for Writer {
                 cell.sum = sum;
             }
         });
-        let synced = door.change(id.volume, "syncing", |state| {
-            if let Some(cell) = state.volumes.cells.get_mut(&id) {
-                cell.kept.clone_from(&cell.seen);
-            }
-        });
-        let outcome = synced.map(|()| {
+        let missing: Arc<dyn Unsynced> = Arc::new(Missing { door: door.clone(), id });
+        let outcome = if self.extent.len <= UNSYNCED_BYTES_MAX {
+            Ok(Some(missing))
+        } else {
+            missing.sync().map(|()| None)
+        };
+        let outcome = outcome.map(|unsynced| {
             let door = self.door.take().expect("it was there a moment ago");
-            Written { pending: Pending::new(self.extent, Arc::new(door)), crc64: sum }
+            Written { pending: Pending::new(self.extent, unsynced, Arc::new(door)), crc64: sum }
         });
         Box::pin(std::future::ready(outcome))
+    }
+}
+
+/// The sync of an extent that is not made yet.
+struct Missing {
+    door: AmnesiaData,
+    id: ExtentId,
+}
+
+impl Unsynced for Missing {
+    fn volume(&self) -> u64 {
+        self.id.volume
+    }
+
+    fn sync(&self) -> Result<(), DataError> {
+        self.door.change(self.id.volume, "syncing", |state| {
+            if let Some(cell) = state.volumes.cells.get_mut(&self.id) {
+                cell.kept.clone_from(&cell.seen);
+            }
+        })
     }
 }
 

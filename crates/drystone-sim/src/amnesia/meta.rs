@@ -1,7 +1,7 @@
 //! The metadata door of a machine that forgets.
 //!
-//! A command runs against everything committed, its batch goes to the disk in one call, and only then is it
-//! seen and settled. A batch whose call fails may be on the disk or not; the engine takes no more until the
+//! The extents that a command names are synced, it runs against everything committed, its batch goes to the
+//! disk in one call, and only then is it seen and settled. A batch whose call fails may be on the disk or not; the engine takes no more until the
 //! next start, which finds out.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
+use drystone_core::data::door::Pending;
 use drystone_core::meta::door::{BoxFuture, Command, Meta, MetaError, Order, Row, Tx, Verdict, View};
 use drystone_core::meta::memory::MemoryMeta;
 use drystone_core::meta::overlay::{Overlay, Writes};
@@ -45,6 +46,11 @@ impl AmnesiaMeta {
         if dead {
             drop(lane);
             return command.settle(Err(poisoned()));
+        }
+        let mut unsynced = command.pending().iter().filter_map(Pending::unsynced);
+        if let Err(error) = unsynced.try_for_each(|unsynced| unsynced.sync()) {
+            drop(lane);
+            return command.settle(Err(MetaError::Extent(error)));
         }
         let view = self.live.snapshot();
         let mut tx = Overlay::new(&*view);

@@ -3,7 +3,8 @@
 //! A finishing writer needs a sync that began after its last write. It waits in a list; whoever
 //! finds no sync running starts one, and each sync answers all who came before it began. So many
 //! writers cost one sync, no sync happens under a lock, and nobody is answered by a sync that may
-//! have missed his bytes. After a failed write or sync nobody knows what the disk holds: the volume is
+//! have missed his bytes. Writers of small extents do not wait here at all: the commit lane makes one
+//! sync for all whose commands it has taken. After a failed write or sync nobody knows what the disk holds: the volume is
 //! poisoned, never synced again, and takes no more extents.
 
 use std::fs::File;
@@ -12,7 +13,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use drystone_core::data::door::DataError;
+use drystone_core::data::door::{DataError, Unsynced};
 use drystone_core::planted::{Mistake, planted};
 use drystone_core::sync::Mutex;
 use drystone_core::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -196,6 +197,12 @@ impl Volume {
         }
     }
 
+    /// Keeps the volume for bytes that the next sync of it brings to stable storage. It is held already, for
+    /// this.
+    pub(super) fn unsynced(self: Arc<Self>) -> Arc<dyn Unsynced> {
+        Arc::new(Held(self))
+    }
+
     /// The ranges that hold written bytes, also those that are not on stable storage yet.
     ///
     /// Room that was taken and never written is not among them.
@@ -229,6 +236,25 @@ impl Volume {
         use std::os::unix::fs::MetadataExt;
         let metadata = self.file.metadata().map_err(|error| self.error("looking at", &error))?;
         Ok((metadata.len(), metadata.blocks() * 512))
+    }
+}
+
+/// A volume that is held until this is dropped.
+struct Held(Arc<Volume>);
+
+impl Unsynced for Held {
+    fn volume(&self) -> u64 {
+        self.0.number
+    }
+
+    fn sync(&self) -> Result<(), DataError> {
+        self.0.sync_now()
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.release();
     }
 }
 

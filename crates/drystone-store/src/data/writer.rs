@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use drystone_core::checksum::{Crc64, Digests, crc64_combine};
-use drystone_core::data::door::{DataError, Extent, ExtentWriter, Pending, WriteOutcome, Written};
+use drystone_core::data::door::{DataError, Extent, ExtentWriter, Pending, Unsynced, WriteOutcome, Written};
 use drystone_core::meta::door::BoxFuture;
 use rustix::io::{pwritev, retry_on_intr};
 
@@ -17,6 +17,9 @@ use crate::data::volumes::Volumes;
 /// Writes up to this size happen on the caller's thread: hashing them side by side with others' would save
 /// less than two thread switches cost (docs/design/0010).
 const INLINE_BYTES_MAX: usize = 32 * 1024;
+/// Extents up to this size are synced by the commit lane, which syncs for all that wait; the sync of larger
+/// ones takes longer than a commit, and others' commits shall not wait for it.
+const LANE_BYTES_MAX: u64 = 128 * 1024;
 /// A long stream asks for a sync after so many bytes and does not wait for it: so its last one is
 /// short, and its dirty pages do not fill the memory.
 const SYNC_AHEAD_BYTES: u64 = 32 * 1024 * 1024;
@@ -143,6 +146,13 @@ impl Writer {
         error
     }
 
+    /// All is written: from here on the extent's owner-to-be decides what becomes of it.
+    fn end(mut self: Box<Self>, unsynced: Option<Arc<dyn Unsynced>>) -> Written {
+        self.finished = true;
+        let pending = Pending::new(self.extent, unsynced, Arc::clone(&self.door) as Arc<_>);
+        Written { pending, crc64: self.crc64 }
+    }
+
     fn write_hashed(mut self: Box<Self>, pieces: &[Bytes], digests: Digests) -> WriteOutcome {
         self.append(pieces)?;
         Ok((self, digests))
@@ -168,14 +178,17 @@ impl ExtentWriter for Writer {
         })
     }
 
-    fn finish(mut self: Box<Self>) -> BoxFuture<'static, Result<Written, DataError>> {
+    fn finish(self: Box<Self>) -> BoxFuture<'static, Result<Written, DataError>> {
         assert_eq!(self.written, self.extent.len, "all bytes that were reserved are written");
+        if self.extent.len <= LANE_BYTES_MAX {
+            self.volume.hold();
+            let unsynced = Arc::clone(&self.volume).unsynced();
+            return Box::pin(std::future::ready(Ok(self.end(Some(unsynced)))));
+        }
         let synced = self.volume.sync(&self.door.syncs);
         Box::pin(async move {
             synced.await?;
-            self.finished = true;
-            let pending = Pending::new(self.extent, Arc::clone(&self.door) as Arc<_>);
-            Ok(Written { pending, crc64: self.crc64 })
+            Ok(self.end(None))
         })
     }
 }

@@ -6,16 +6,18 @@
 //! metadata takes no more writes, and everyone who waits gets an error instead of nothing. Without it
 //! clients would wait for ever on a server that looks alive.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
+use drystone_core::data::door::{Pending, Unsynced};
 use drystone_core::meta::door::{Command, MetaError};
 use drystone_core::sync::atomic::{AtomicBool, Ordering};
 use drystone_core::sync::{Condvar, Mutex};
 
 /// Told once when the lane stops for good, with the reason.
-pub(crate) type Fatal = std::sync::Arc<dyn Fn(&str) + Send + Sync>;
+pub(crate) type Fatal = Arc<dyn Fn(&str) + Send + Sync>;
 
 /// A command on its way; it is settled even if it is dropped here.
 pub(super) struct Waiting(Option<Box<dyn Command>>);
@@ -27,6 +29,11 @@ impl Waiting {
 
     pub(super) fn command(&mut self) -> &mut dyn Command {
         &mut **self.0.as_mut().expect("it is taken out by its end only")
+    }
+
+    /// Which of its extents are not on stable storage.
+    pub(super) fn unsynced(&self) -> impl Iterator<Item = &Arc<dyn Unsynced>> {
+        self.0.iter().flat_map(|command| command.pending()).filter_map(Pending::unsynced)
     }
 
     pub(super) fn settle(mut self, outcome: Result<(), MetaError>) {
@@ -136,6 +143,13 @@ impl Flight {
         state.batches += 1;
         state.at_work = Some(state.batches);
         Ok(true)
+    }
+
+    /// The syncs that must be made before the batch, one for each volume.
+    pub(super) fn unsynced(&self) -> BTreeMap<u64, Arc<dyn Unsynced>> {
+        let state = self.state.lock();
+        let unsynced = state.boarded.iter().flat_map(Waiting::unsynced);
+        unsynced.map(|sync| (sync.volume(), Arc::clone(sync))).collect()
     }
 
     /// The next command of the batch.

@@ -1,16 +1,17 @@
 //! The commit lane: one thread that runs all commands, one after another, and syncs them together.
 //!
-//! It takes what waits, runs each command against everything before it, writes the accepted ones as
-//! one batch, syncs once, and settles all. A command that refuses leaves nothing; a command whose
-//! neighbours need a sync is settled after it, even a refused one, because it may have refused for
-//! what a neighbour wrote. After a failed write or sync nobody knows what the disk holds: the lane
+//! It takes what waits, syncs the small extents that it names (one sync for all), runs each command
+//! against everything before it, writes the accepted ones as one batch, syncs once, and settles all. A
+//! command that refuses leaves nothing; a command whose neighbours need a sync is settled after it, even
+//! a refused one, because it may have refused for what a neighbour wrote. After a failed write or sync nobody knows what the disk holds: the lane
 //! takes no more commands, ever, and says so to whoever opened the store. So it does when a write does
 //! not end (see `flight`).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use drystone_core::data::door::{DataError, Unsynced};
 use drystone_core::meta::door::{BoxFuture, Command, MetaError, Verdict, View};
 use drystone_core::meta::overlay::{Overlay, Writes};
 use drystone_core::planted::{Mistake, planted};
@@ -160,7 +161,8 @@ impl<E: Engine> Runner<E> {
                 return false;
             }
         }
-        let written = self.run();
+        let lost = self.sync_extents();
+        let written = self.run(&lost);
         if planted(Mistake::SettledBeforeWritten) {
             settle_all(self.flight.end(), &Ok(()));
         }
@@ -191,14 +193,32 @@ impl<E: Engine> Runner<E> {
         }
     }
 
-    /// Runs commands until the batch is full; gives back what they wrote, and how many bytes.
-    fn run(&self) -> Result<(Writes, usize), Panicked> {
+    /// Brings the extents that the batch's commands name to stable storage; gives back the volumes where that
+    /// failed, and why.
+    fn sync_extents(&self) -> BTreeMap<u64, DataError> {
+        if planted(Mistake::SmallExtentsNotSynced) {
+            return BTreeMap::new();
+        }
+        let sync = |(volume, unsynced): (_, Arc<dyn Unsynced>)| Some((volume, unsynced.sync().err()?));
+        self.flight.unsynced().into_iter().filter_map(sync).collect()
+    }
+
+    /// Runs commands until the batch is full; gives back what they wrote, and how many bytes. Those with an extent
+    /// in a volume that is `lost` are settled instead: nobody can have read what they did not write.
+    fn run(&self, lost: &BTreeMap<u64, DataError>) -> Result<(Writes, usize), Panicked> {
         let view = self.engine.view();
         let mut batch = Overlay::new(&*view);
         let mut bytes = 0;
         while bytes < BATCH_BYTES_MAX
             && let Some(mut waiting) = self.flight.next()
         {
+            let lost = waiting.unsynced().find_map(|unsynced| lost.get(&unsynced.volume()));
+            if let Some(error) = lost.cloned() {
+                match settle_all([waiting], &Err(MetaError::Extent(error))) {
+                    Settled::Well => continue,
+                    Settled::WithAPanic => return Err(Panicked),
+                }
+            }
             let mut tx = Overlay::new(&batch);
             let verdict = catch_unwind(AssertUnwindSafe(|| waiting.command().run(&mut tx)));
             let writes = tx.into_writes();

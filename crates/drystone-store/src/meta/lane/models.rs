@@ -1,10 +1,12 @@
 //! The commit lane under a model checker: nothing is acknowledged before it is written, everything is answered
-//! once, and nothing is written after a write that failed.
+//! once, nothing is written after a write that failed, and nothing before the extents that it names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use bytes::Bytes;
+use drystone_core::data::door::{Extent, ExtentId, Pending};
+use drystone_core::data::memory::MemoryData;
 use drystone_core::meta::door::{Meta, Order, Row, Tx};
 use drystone_sim::effort;
 
@@ -19,6 +21,32 @@ const COUNTER: &[u8] = b"counter";
 struct Disk {
     rows: BTreeMap<Bytes, Bytes>,
     writes: u32,
+    /// Extents whose bytes are in the one volume, and those whose bytes a sync found there.
+    finished: BTreeSet<u64>,
+    kept: BTreeSet<u64>,
+}
+
+/// The volume's sync: it keeps what was finished before it began.
+struct Missing(Arc<Mutex<Disk>>);
+
+impl Unsynced for Missing {
+    fn volume(&self) -> u64 {
+        1
+    }
+
+    fn sync(&self) -> Result<(), DataError> {
+        let finished = self.0.lock().finished.clone();
+        thread::yield_now();
+        self.0.lock().kept.extend(finished);
+        Ok(())
+    }
+}
+
+/// An extent that was finished a moment ago.
+fn finished(disk: &Arc<Mutex<Disk>>, offset: u64) -> Pending {
+    disk.lock().finished.insert(offset);
+    let extent = Extent { id: ExtentId { volume: 1, offset }, len: 1, token: 0 };
+    Pending::new(extent, Some(Arc::new(Missing(Arc::clone(disk)))), MemoryData::new(1))
 }
 
 /// An engine whose write number `fails` fails.
@@ -58,8 +86,12 @@ impl Engine for Fake {
         if self.fails == Some(number) {
             return Err(MetaError::Engine("on purpose".into()));
         }
-        let rows = writes.into_iter().filter_map(|(key, value)| Some((key, value?)));
-        self.disk.lock().rows.extend(rows);
+        let rows: Vec<_> = writes.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        let mut disk = self.disk.lock();
+        let named = rows.iter().filter_map(|(key, _)| Some(u64::from_be_bytes((**key).try_into().ok()?)));
+        let lost: Vec<_> = named.filter(|extent| !disk.kept.contains(extent)).collect();
+        assert!(lost.is_empty(), "{lost:?} have a name and may not have their bytes");
+        disk.rows.extend(rows);
         Ok(())
     }
 }
@@ -87,17 +119,20 @@ fn callers_increment(fails: Option<u32>) {
     let lane = Lane::start(engine, Arc::new(|_| {}), Patience::OF_A_DISK).expect("the lane starts");
     let door: Arc<dyn Meta> = Arc::new(Door(lane));
     let callers: Vec<_> = (0..CALLERS)
-        .map(|_| {
+        .map(|caller| {
             let (door, disk) = (Arc::clone(&door), Arc::clone(&disk));
             thread::spawn(move || {
                 let mut acknowledged = 0;
-                for _ in 0..2 {
-                    let increment = |tx: &mut dyn Tx| {
+                for round in 0..2 {
+                    let extent: u64 = 2 * caller + round;
+                    let pending = vec![finished(&disk, extent)];
+                    let increment = move |tx: &mut dyn Tx| {
+                        tx.put(extent.to_be_bytes().to_vec(), Vec::new());
                         let next = count(tx.get(COUNTER)?.as_ref()) + 1;
                         tx.put(COUNTER.to_vec(), next.to_be_bytes().to_vec());
                         Ok::<u64, MetaError>(next)
                     };
-                    match shuttle::future::block_on(door.commit(Vec::new(), increment)) {
+                    match shuttle::future::block_on(door.commit(pending, increment)) {
                         Ok(mine) => {
                             let written = count(disk.lock().rows.get(COUNTER));
                             assert!(written >= mine, "{mine} was acknowledged and {written} is on the disk");

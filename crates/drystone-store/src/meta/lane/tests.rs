@@ -4,6 +4,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::Duration;
 
 use bytes::Bytes;
+use drystone_core::data::door::{Extent, ExtentId, Pending};
+use drystone_core::data::memory::MemoryData;
 use drystone_core::meta::door::{Order, Row, Tx};
 use drystone_sim::wait::wait;
 use futures_channel::oneshot;
@@ -112,8 +114,9 @@ fn patient(mode: Pace, patience: Patience) -> Bench {
 /// What a command read, and how it was settled.
 type Told = (Vec<Option<Bytes>>, Result<(), MetaError>);
 
-/// A command of a test: steps, a verdict, and a place for its answer.
+/// A command of a test: the extents that it names, steps, a verdict, and a place for its answer.
 struct Test {
+    pending: Vec<Pending>,
     steps: Vec<Step>,
     verdict: Verdict,
     answer: oneshot::Sender<Told>,
@@ -128,6 +131,10 @@ enum Step {
 }
 
 impl Command for Test {
+    fn pending(&self) -> &[Pending] {
+        &self.pending
+    }
+
     fn run(&mut self, tx: &mut dyn Tx) -> Verdict {
         for step in &self.steps {
             match step {
@@ -147,9 +154,40 @@ impl Command for Test {
 type Answer = oneshot::Receiver<Told>;
 
 fn submit(lane: &Lane, steps: Vec<Step>, verdict: Verdict) -> Answer {
+    submit_with(lane, Vec::new(), steps, verdict)
+}
+
+fn submit_with(lane: &Lane, pending: Vec<Pending>, steps: Vec<Step>, verdict: Verdict) -> Answer {
     let (answer, answered) = oneshot::channel();
-    wait(lane.submit(Box::new(Test { steps, verdict, answer, seen: Vec::new() })));
+    wait(lane.submit(Box::new(Test { pending, steps, verdict, answer, seen: Vec::new() })));
     answered
+}
+
+/// The missing sync of a volume of a test.
+struct Missing {
+    volume: u64,
+    /// The volumes that were synced, in order, and how many rows were written by then.
+    syncs: Arc<Mutex<Vec<(u64, usize)>>>,
+    rows: Rows,
+    broken: bool,
+}
+
+impl Unsynced for Missing {
+    fn volume(&self) -> u64 {
+        self.volume
+    }
+
+    fn sync(&self) -> Result<(), DataError> {
+        self.syncs.lock().push((self.volume, self.rows.lock().len()));
+        let why = || DataError::Io { volume: self.volume, action: "syncing", why: "on purpose".into() };
+        if self.broken { Err(why()) } else { Ok(()) }
+    }
+}
+
+/// An extent that needs `sync`.
+fn named(sync: Missing) -> Vec<Pending> {
+    let extent = Extent { id: ExtentId { volume: sync.volume, offset: 0 }, len: 1, token: 0 };
+    vec![Pending::new(extent, Some(Arc::new(sync)), MemoryData::new(1))]
 }
 
 fn is_open(answer: &mut Answer) -> bool {
@@ -189,6 +227,56 @@ fn nothing_is_settled_before_its_write_returns() {
     let (seen, outcome) = wait(refused).expect("settled");
     assert!(outcome.is_ok());
     assert_eq!(seen, [Some(Bytes::from(vec![1]))]);
+}
+
+#[test]
+fn one_sync_before_the_write_stands_for_all_extents_of_a_batch_in_a_volume() {
+    let bench = bench(Pace::ByPermit);
+    let syncs = Arc::new(Mutex::new(Vec::new()));
+    let first = submit(&bench.lane, vec![Step::Put(0, 0)], Verdict::Commit);
+    // The lane hangs in the first write while the others arrive, or takes some of them along.
+    let others: Vec<_> = (1..50)
+        .map(|n| {
+            let (syncs, rows) = (Arc::clone(&syncs), Arc::clone(&bench.rows));
+            let missing = Missing { volume: u64::from(n % 2), syncs, rows, broken: false };
+            submit_with(&bench.lane, named(missing), vec![Step::Put(n, n)], Verdict::Commit)
+        })
+        .collect();
+    for _ in 0..50 {
+        bench.permit.send(Ok(())).expect("the lane listens");
+    }
+    for answer in std::iter::once(first).chain(others) {
+        assert!(matches!(wait(answer), Ok((_, Ok(())))));
+    }
+    bench.lane.close();
+    let batches = bench.writes.try_iter().count();
+    let syncs = syncs.lock();
+    assert!((2..=2 * batches).contains(&syncs.len()), "{batches} batches over two volumes: {syncs:?}");
+    // Nothing that names an extent was written before the syncs of its batch: only what came before is there.
+    let mut written: Vec<usize> = syncs.iter().map(|(_, rows)| *rows).collect();
+    written.dedup();
+    assert!(written.first().is_some_and(|rows| *rows <= 1), "{syncs:?}");
+    assert!(written.len() <= batches, "{syncs:?}");
+}
+
+#[test]
+fn a_volume_that_cannot_be_synced_fails_those_who_wrote_to_it_and_nobody_else() {
+    let bench = bench(Pace::Free);
+    let syncs = Arc::new(Mutex::new(Vec::new()));
+    let put = |volume, broken, step| {
+        let (syncs, rows) = (Arc::clone(&syncs), Arc::clone(&bench.rows));
+        let pending = named(Missing { volume, syncs, rows, broken });
+        submit_with(&bench.lane, pending, vec![Step::Put(step, step)], Verdict::Commit)
+    };
+    let (sound, broken) = (put(1, false, 1), put(2, true, 2));
+    assert!(matches!(wait(sound), Ok((_, Ok(())))));
+    let (_, failed) = wait(broken).expect("settled");
+    assert!(matches!(failed, Err(MetaError::Extent(DataError::Io { volume: 2, .. }))), "{failed:?}");
+    // The metadata itself is sound.
+    assert!(matches!(wait(put(1, false, 3)), Ok((_, Ok(())))));
+    assert!(bench.fatal.lock().is_empty() && !bench.lane.is_poisoned());
+    let rows: Vec<u8> = bench.rows.lock().keys().map(|key| key[0]).collect();
+    assert_eq!(rows, [1, 3]);
 }
 
 #[test]
