@@ -173,14 +173,14 @@ def test_idle_connections_leave_the_store_its_files(servers):
     """Where 1,024 files may be open, as is usual, and 1,200 clients connect and say nothing: tables are still written."""
     server = servers(prefix=["prlimit", f"--nofile={FILES}:{FILES}"]).start()
     # On a connection that is there before the others, so that nobody has to make room for it.
-    client, body = server.s3(), pattern(4_000)
+    client, wide = server.s3(), {"wide": "x" * 1900}
     client.create_bucket(Bucket="bucket")
     tables = set(server.data.glob("meta/keyspaces/*/tables/*"))
     with contextlib.ExitStack() as connections:
         connect_many(server, connections, FILES + 200)
-        # Some eight megabytes of rows: the engine writes a table after each four.
-        for number in range(2_000):
-            client.put_object(Bucket="bucket", Key=f"{number:04}", Body=body)
+        # Some six megabytes of rows: the engine writes a table after each four.
+        for number in range(2_500):
+            client.put_object(Bucket="bucket", Key=f"{number:04}", Metadata=wide)
     assert set(server.data.glob("meta/keyspaces/*/tables/*")) - tables, "no table was written, so nothing was tried"
 
 

@@ -312,8 +312,8 @@ pub(crate) struct Sheet {
 }
 
 /// Longest sheet that is read, in bytes: `CLEAN` has some 50 for each table of the engine, of which there is one
-/// for each 8 MiB of metadata.
-const SHEET_BYTES_MAX: u64 = 1024 * 1024;
+/// for each 8 MiB of metadata: more than two terabytes of it.
+const SHEET_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 impl Sheet {
     pub(crate) fn new(kind: &str, version: u32) -> Self {

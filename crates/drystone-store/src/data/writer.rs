@@ -19,7 +19,7 @@ use crate::data::volumes::Volumes;
 const INLINE_BYTES_MAX: usize = 32 * 1024;
 /// Extents up to this size are synced by the commit lane, which syncs for all that wait; the sync of larger
 /// ones takes longer than a commit, and others' commits shall not wait for it.
-const LANE_BYTES_MAX: u64 = 128 * 1024;
+pub(super) const LANE_BYTES_MAX: u64 = 128 * 1024;
 /// A long stream asks for a sync after so many bytes and does not wait for it: so its last one is
 /// short, and its dirty pages do not fill the memory.
 const SYNC_AHEAD_BYTES: u64 = 32 * 1024 * 1024;
