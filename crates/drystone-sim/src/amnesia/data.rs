@@ -2,8 +2,8 @@
 //!
 //! Extents are kept by a sync that keeps that extent and no other: less than a real disk keeps, and all that
 //! the door promises. As on disk, small ones leave it to the metadata door, large ones make it when they are
-//! finished. What is abandoned is given back without a sync, as on disk, so that a power cut
-//! may bring it back in a volume that is then suspect. A volume whose write or sync failed takes nothing more.
+//! finished. What is abandoned is given back without a sync, as on disk, so that a power cut may bring it back
+//! in a volume that is then suspect. A volume whose write or sync failed takes nothing more.
 
 use std::ops::Range;
 use std::pin::Pin;

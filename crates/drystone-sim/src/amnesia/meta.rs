@@ -1,8 +1,8 @@
 //! The metadata door of a machine that forgets.
 //!
 //! The extents that a command names are synced, it runs against everything committed, its batch goes to the
-//! disk in one call, and only then is it seen and settled. A batch whose call fails may be on the disk or not; the engine takes no more until the
-//! next start, which finds out.
+//! disk in one call, and only then is it seen and settled. A batch whose call fails may be on the disk or not;
+//! the engine takes no more until the next start, which finds out.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

@@ -3,9 +3,10 @@
 //! It takes what waits, syncs the small extents that it names (one sync for all), runs each command
 //! against everything before it, writes the accepted ones as one batch, syncs once, and settles all. A
 //! command that refuses leaves nothing; a command whose neighbours need a sync is settled after it, even
-//! a refused one, because it may have refused for what a neighbour wrote. After a failed write or sync nobody knows what the disk holds: the lane
-//! takes no more commands, ever, and says so to whoever opened the store. So it does when a write does
-//! not end (see `flight`).
+//! a refused one, because it may have refused for what a neighbour wrote. After a failed write or sync
+//! of its own nobody knows what the disk holds: the lane takes no more commands, ever, and says so to
+//! whoever opened the store. So it does when a write does not end (see `flight`). An extent's failed sync
+//! ends only the commands that name it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
