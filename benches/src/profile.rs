@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::clock;
+use crate::clock::{self, Moment};
+use crate::process;
 
 /// 1 KiB in bytes.
 pub const KIB: u64 = 1024;
@@ -10,6 +11,11 @@ pub const KIB: u64 = 1024;
 pub const MIB: u64 = 1024 * KIB;
 /// 1 GiB in bytes.
 pub const GIB: u64 = 1024 * MIB;
+
+/// The machine rests when all its processes and kernel threads together use less of a core than this.
+const RESTING_CORES: f64 = 0.05;
+/// The longest that it is waited for: some servers never rest.
+const RESTING_MAX: Duration = Duration::from_secs(15);
 
 /// How much is done of each workload.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +50,7 @@ pub struct Profile {
     pub uploads: u64,
     /// How long the bytes of aborted uploads are waited for.
     pub bytes_back_max: Duration,
-    /// Rest before a workload, after all dirty pages of the machine were written.
+    /// How long the machine must rest before a workload, after all its dirty pages were written.
     pub settle: Option<Duration>,
     /// Uploads at once whose memory is looked at.
     pub memory_uploads: u64,
@@ -100,11 +106,19 @@ impl Profile {
         ..Self::FULL
     };
 
-    /// Lets what went before end: writes all dirty pages of the machine, and rests.
+    /// Lets what went before end: writes all dirty pages of the machine, and waits until it rests. A server may
+    /// answer first and work afterwards, and shall not do it at the next workload's cost.
     pub async fn settle(&self) {
-        if let Some(rest) = self.settle {
-            rustix::fs::sync();
+        let Some(rest) = self.settle else { return };
+        rustix::fs::sync();
+        let start = Moment::now();
+        loop {
+            let (before, step) = (process::machine_cpu_s(), Moment::now());
             clock::pause(rest).await;
+            let used = (process::machine_cpu_s() - before) / step.elapsed().as_secs_f64();
+            if used < RESTING_CORES || start.elapsed() >= RESTING_MAX {
+                return;
+            }
         }
     }
 

@@ -4,24 +4,28 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::check::cargo;
-use crate::{packages, repository};
+use crate::{builds, packages, repository};
 
 /// The folder with the Rust client's own manifest, lock file and sources.
 const RUST_CLIENT: &str = "tests/clients/rust";
 
-/// The binary under test, optimised, because clients move gigabytes through it, the load generator, and what callgrind
-/// counts.
+/// The binary under test, optimised, because clients move gigabytes through it, and what callgrind counts.
 pub(crate) fn build() -> Vec<Command> {
-    let packages =
-        ["--package", "drystone", "--package", "drystone-bench", "--package", "drystone-instructions"];
-    vec![cargo(&[&["build", "--release"][..], &packages].concat())]
+    vec![cargo(&["build", "--release", "--package", "drystone", "--package", "drystone-instructions"])]
 }
 
-/// Every workload of the load generator, briefly: it proves that they run, and measures nothing.
+/// Every workload of the load generator, briefly: it proves that they run, and measures nothing, so that the load
+/// generator need not be optimised.
 pub(crate) fn bench_smoke() -> Vec<Command> {
-    let mut command = Command::new(repository::target().join("release/drystone-bench"));
-    command.arg("--smoke").current_dir(repository::root());
+    let mut command = Command::new(repository::target().join("debug/drystone-bench"));
+    command.args(["--smoke", "--server"]).current_dir(repository::root());
+    command.arg(format!("drystone={}", drystone().display()));
     vec![command]
+}
+
+/// The binary under test.
+fn drystone() -> PathBuf {
+    repository::target().join("release/drystone")
 }
 
 /// The client on the AWS SDK for Rust, which has a lock file and a target folder of its own.
@@ -56,7 +60,7 @@ pub(crate) fn suite(name: &str) -> Vec<Command> {
     command.args(["-B", "-m", "pytest", "--config-file"]).arg(root.join("tests/pytest.ini"));
     command.arg(root.join("tests").join(name)).current_dir(root);
     command.env("PATH", packages::path());
-    command.env("DRYSTONE_BINARY", repository::target().join("release/drystone"));
+    command.env("DRYSTONE_BINARY", drystone());
     command.env("DRYSTONE_RUST_CLIENT", rust_client_target().join("debug/rust-client"));
     command.env("DRYSTONE_NODE_MODULES", packages::node_home().join("node_modules"));
     command.env("DRYSTONE_JAVA_SDK", packages::java_sdk());
@@ -64,10 +68,10 @@ pub(crate) fn suite(name: &str) -> Vec<Command> {
     vec![command]
 }
 
-/// The binary with planted mistakes, which the fault suite must catch; unoptimised, so that it uses what the unit
-/// tests have built.
-pub(crate) fn build_planted() -> Vec<Command> {
-    vec![cargo(&["build", "--package", "drystone", "--features", "planted"])]
+/// The programs of the unit tests' build, where they are only linked: the binary with planted mistakes, which the
+/// fault suite must catch, and the load generator.
+pub(crate) fn build_unoptimised() -> Vec<Command> {
+    vec![cargo(&[&["build"], builds::WHOLE, builds::TARGETS].concat())]
 }
 
 /// The suite in `tests/faults`, whole: it fails when it tried less than it has to.

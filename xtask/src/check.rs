@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::repository;
+use crate::{builds, repository};
 
 /// Cargo in the repository's root, without colour, so that a log is plain text.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
@@ -19,12 +19,8 @@ pub(crate) fn formatting() -> Vec<Command> {
 /// No lint fires anywhere, tests and benches included; nor in what only the tests' own features build: planted
 /// mistakes, and the models, which one more pass sees together.
 pub(crate) fn clippy() -> Vec<Command> {
-    let packages = ["--package", "drystone-core", "--package", "drystone-store", "--package", "drystone-sim"];
-    let features = "drystone-sim/planted,drystone-store/planted,drystone-sim/shuttle,drystone-store/shuttle";
-    let special = [&["clippy"][..], &packages, &["--all-targets", "--features", features]].concat();
-    let planted = ["clippy", "--package", "drystone", "--features", "planted"];
-    [&["clippy", "--workspace", "--all-targets"][..], &special, &planted]
-        .map(|arguments| cargo(&[arguments, &["--", "-D", "warnings"]].concat()))
+    [&["--workspace"], builds::WHOLE, builds::SCHEDULED]
+        .map(|build| cargo(&[&["clippy"], build, &["--all-targets", "--", "-D", "warnings"]].concat()))
         .into()
 }
 

@@ -12,6 +12,8 @@ mod count;
 
 mod summary;
 
+mod builds;
+
 mod check;
 
 mod tidy;

@@ -3,14 +3,16 @@
 //! A failed stage does not stop the run: whoever reads the result wants to know all that is wrong. Only a stage
 //! whose need has failed is not started, and counts as failed.
 
+use std::collections::HashMap;
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::check::cargo;
 use crate::stage::{self, Outcome, Unit};
-use crate::{blackbox, check, fuzz, instructions, packages, planted, summary, tidy};
+use crate::{blackbox, builds, check, fuzz, instructions, packages, planted, summary, tidy};
 
 /// One stage of a run.
 struct Stage {
@@ -34,6 +36,8 @@ enum Speed {
 
 enum Work {
     Here(fn() -> Result<()>),
+    /// Waits for networks more than it works: it runs beside what comes before it.
+    Beside(fn() -> Result<()>),
     Check(fn() -> Vec<Command>),
     Tests(fn() -> Vec<Command>),
 }
@@ -55,14 +59,28 @@ const STAGES: &[Stage] = &[
         needs: &[],
         fast: Speed::Full,
         minutes: 15,
-        work: Work::Here(packages::install),
+        work: Work::Beside(packages::install),
     },
-    Stage { name: "unit", needs: &[], fast: Speed::Fast, minutes: 25, work: Work::Tests(unit) },
+    Stage { name: "unit", needs: &[], fast: Speed::Fast, minutes: 30, work: Work::Tests(unit) },
     Stage { name: "doctests", needs: &[], fast: Speed::Fast, minutes: 15, work: Work::Tests(doctests) },
     Stage { name: "models", needs: &[], fast: Speed::Full, minutes: 20, work: Work::Tests(models) },
-    Stage { name: "planted", needs: &[], fast: Speed::Full, minutes: 40, work: Work::Here(planted::check) },
+    Stage {
+        name: "planted",
+        // They run the same tests in the same build without a mistake: one that fails then would catch them all.
+        needs: &["unit", "models"],
+        fast: Speed::Full,
+        minutes: 40,
+        work: Work::Here(planted::check),
+    },
+    Stage {
+        name: "build-unoptimised",
+        needs: &[],
+        fast: Speed::Full,
+        minutes: 15,
+        work: Work::Check(blackbox::build_unoptimised),
+    },
     Stage { name: "python", needs: &[], fast: Speed::Fast, minutes: 2, work: Work::Check(blackbox::python) },
-    Stage { name: "build", needs: &[], fast: Speed::Full, minutes: 15, work: Work::Check(blackbox::build) },
+    Stage { name: "build", needs: &[], fast: Speed::Full, minutes: 30, work: Work::Check(blackbox::build) },
     Stage {
         name: "rust-client",
         needs: &[],
@@ -72,7 +90,7 @@ const STAGES: &[Stage] = &[
     },
     Stage {
         name: "bench-smoke",
-        needs: &["build"],
+        needs: &["build", "build-unoptimised"],
         fast: Speed::Full,
         minutes: 5,
         work: Work::Check(blackbox::bench_smoke),
@@ -114,15 +132,8 @@ const STAGES: &[Stage] = &[
         work: Work::Tests(|| blackbox::suite("commands")),
     },
     Stage {
-        name: "build-planted",
-        needs: &[],
-        fast: Speed::Full,
-        minutes: 15,
-        work: Work::Check(blackbox::build_planted),
-    },
-    Stage {
         name: "faults",
-        needs: &["packages", "build", "build-planted"],
+        needs: &["packages", "build", "build-unoptimised"],
         fast: Speed::Full,
         minutes: 30,
         work: Work::Tests(blackbox::faults),
@@ -194,58 +205,64 @@ fn add_with_needs(name: &str, only: &mut Vec<&'static str>) -> Result<()> {
 /// # Errors
 /// Only when the logs cannot be written.
 pub(crate) fn run(plan: &Plan) -> Result<bool> {
-    let mut outcomes: Vec<Outcome> = Vec::new();
-    for stage in STAGES.iter().filter(|stage| plan.names.contains(&stage.name)) {
-        let failed = |name: &&&str| outcomes.iter().any(|done| done.name == **name && done.counts.failed > 0);
-        let outcome = match stage.needs.iter().find(failed) {
-            Some(need) => stage::not_started(stage.name, need),
-            None => run_stage(stage, plan.effort)?,
-        };
-        outcomes.push(outcome);
-    }
-    Ok(summary::print(&outcomes))
+    let start = stage::now();
+    let stages = || STAGES.iter().filter(|stage| plan.names.contains(&stage.name));
+    let outcomes = thread::scope(|scope| {
+        let beside = stages().filter_map(|stage| match stage.work {
+            Work::Beside(work) => Some((stage.name, scope.spawn(move || stage::run_here(stage.name, work)))),
+            _ => None,
+        });
+        let mut beside: HashMap<_, _> = beside.collect();
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        for stage in stages() {
+            let failed =
+                |name: &&&str| outcomes.iter().any(|done| done.name == **name && done.counts.failed > 0);
+            let outcome = match (stage.needs.iter().find(failed), beside.remove(stage.name)) {
+                (Some(need), _) => stage::not_started(stage.name, need),
+                (None, Some(begun)) => begun.join().map_err(|_| anyhow!("{} panicked", stage.name))??,
+                (None, None) => run_stage(stage, plan.effort)?,
+            };
+            outcomes.push(outcome);
+        }
+        anyhow::Ok(outcomes)
+    })?;
+    Ok(summary::print(&outcomes, start.elapsed()))
 }
 
 fn run_stage(stage: &Stage, effort: Effort) -> Result<Outcome> {
-    let (commands, unit) = match stage.work {
-        Work::Here(work) => return stage::run_here(stage.name, work),
+    let (mut commands, unit) = match stage.work {
+        Work::Here(work) | Work::Beside(work) => return stage::run_here(stage.name, work),
         Work::Check(commands) => (commands(), Unit::Whole),
         Work::Tests(commands) => (commands(), Unit::Tests),
     };
-    match effort {
-        Effort::Usual => stage::run(stage.name, unit, Duration::from_mins(stage.minutes), commands),
-        Effort::Long => {
-            let mut commands = commands;
-            for command in &mut commands {
-                command.env("DRYSTONE_LONG", "1");
-            }
-            stage::run(stage.name, unit, Duration::from_mins(LONG_FACTOR * stage.minutes), commands)
-        }
+    let long = effort == Effort::Long;
+    let limit = Duration::from_mins(if long { LONG_FACTOR * stage.minutes } else { stage.minutes });
+    for command in commands.iter_mut().filter(|_| long) {
+        command.env("DRYSTONE_LONG", "1");
     }
+    stage::run(stage.name, unit, limit, commands)
 }
 
 /// The unit and integration tests of every crate, by nextest where it is installed.
 fn unit() -> Vec<Command> {
     let nextest = cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
-    let arguments: &[&str] = if nextest {
-        &["nextest", "run", "--workspace", "--no-fail-fast", "--success-output", "final"]
+    let (runner, output): (&[&str], &[&str]) = if nextest {
+        (&["nextest", "run"], &["--success-output", "final"])
     } else {
-        &["test", "--workspace", "--no-fail-fast", "--lib", "--bins", "--tests", "--", "--show-output"]
+        (&["test"], &["--", "--show-output"])
     };
-    vec![cargo(arguments)]
+    vec![cargo(&[runner, builds::WHOLE, builds::TARGETS, &["--no-fail-fast"], output].concat())]
 }
 
 /// The models, in a build whose locks a model checker schedules and in which nothing else can run.
 fn models() -> Vec<Command> {
-    let packages = ["--package", "drystone-sim", "--package", "drystone-store"];
-    let features = ["--features", "drystone-sim/shuttle,drystone-store/shuttle"];
-    let tests = ["--lib", "--test", "promises", "--no-fail-fast", "models::", "--", "--show-output"];
-    vec![cargo(&[&["test"][..], &packages, &features, &tests].concat())]
+    let tests = &["--no-fail-fast", "models::", "--", "--show-output"];
+    vec![cargo(&[&["test"], builds::SCHEDULED, tests].concat())]
 }
 
 /// The examples in the documentation, which nextest does not run.
 fn doctests() -> Vec<Command> {
-    vec![cargo(&["test", "--workspace", "--doc", "--no-fail-fast"])]
+    vec![cargo(&[&["test"], builds::WHOLE, &["--doc", "--no-fail-fast"]].concat())]
 }
 
 #[cfg(test)]

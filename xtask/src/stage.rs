@@ -216,9 +216,9 @@ pub(crate) fn tail(text: &str) -> String {
     lines.get(first..).unwrap_or_default().join("\n")
 }
 
-/// The moment a stage starts.
+/// The moment a stage or a run starts.
 #[expect(clippy::disallowed_methods, reason = "this program times its own stages; no test depends on it")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
