@@ -73,9 +73,9 @@ const SIMULATION: &[Suite] = &[
         "UnknownCommitFreesBytes",
     ]),
     promises("real"),
-    promises("races::running").first_for(&["FindersNotAwaited"]),
+    promises("races::running"),
     promises("exhaustive"),
-    models("promises", "drystone-sim"),
+    models("promises", "drystone-sim").first_for(&["FindersNotAwaited"]),
 ];
 
 /// What runs against the others.
