@@ -2,8 +2,8 @@
 //!
 //! Cargo builds a package again for every other set of features, and for every other set of packages that are built
 //! with it. So whoever needs a test binary asks for it with one of these lists of arguments. Mistakes that can be
-//! planted are in both, and none is planted unless a run names it: so the tests of the tests run the binaries that
-//! have just passed. What is shipped is built without them (`tidy/features.rs`), and driven by the suites in `tests/`.
+//! planted are in both, and none is planted unless a run names it: so the tests of the tests need no build of their
+//! own. What is shipped is built without them (`tidy/features.rs`), and driven by the suites in `tests/`.
 
 /// Everything, as it is.
 pub(crate) const WHOLE: &[&str] =

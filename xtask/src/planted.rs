@@ -1,17 +1,18 @@
 //! The test of the tests: every mistake that can be planted must make a suite fail.
 //!
-//! The suites' binaries are those of the stages `unit` and `models`, in which they have passed. They are run once per
-//! mistake, which `DRYSTONE_PLANTED` names, until one of them fails. A mistake that all of them let pass fails this
-//! stage: then the tests have a hole where that mistake could be made. The mistakes stand in
-//! `crates/drystone-core/src/planted.rs`.
+//! The suites' binaries are those of the stages `unit` and `models`. They are run once per mistake, which
+//! `DRYSTONE_PLANTED` names, until one of them fails. A mistake that all of them let pass fails this stage: then the
+//! tests have a hole where that mistake could be made. So does a suite that caught one and does not pass without: it
+//! would catch them all. The mistakes stand in `crates/drystone-core/src/planted.rs`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::check::cargo;
 use crate::{builds, repository, stage};
@@ -110,6 +111,7 @@ pub(crate) fn check() -> Result<()> {
     ensure!(mistakes.len() >= 20, "only {} mistakes are listed in {LIST}", mistakes.len());
     let built = Built { plain: build(Build::Plain)?, scheduled: build(Build::Scheduled)? };
     let (waiting, missed) = (Mutex::new(mistakes.iter()), Mutex::new(Vec::new()));
+    let caught_by = Mutex::new(BTreeMap::new());
     std::thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
             scope.spawn(|| {
@@ -118,13 +120,15 @@ pub(crate) fn check() -> Result<()> {
                     let Some(mistake) = next else { return };
                     let caught = catch(mistake, &built);
                     match &caught {
-                        Ok(Some(by)) => println!("{}: caught by {by}", mistake.name),
+                        Ok(Some(by)) => println!("{}: caught by {}", mistake.name, by.name()),
                         Ok(None) => println!("{}: NOT CAUGHT", mistake.name),
                         Err(error) => println!("{}: {error:#}", mistake.name),
                     }
-                    if !matches!(caught, Ok(Some(_)))
-                        && let Ok(mut missed) = missed.lock()
-                    {
+                    if let Ok(Some(suite)) = caught {
+                        if let Ok(mut caught_by) = caught_by.lock() {
+                            caught_by.insert(suite.name(), suite);
+                        }
+                    } else if let Ok(mut missed) = missed.lock() {
                         missed.push(mistake.name.as_str());
                     }
                 }
@@ -133,7 +137,8 @@ pub(crate) fn check() -> Result<()> {
     });
     let missed = missed.into_inner().unwrap_or_default();
     println!("{} of {} planted mistakes were caught", mistakes.len() - missed.len(), mistakes.len());
-    if missed.is_empty() { Ok(()) } else { bail!("nobody caught {}", missed.join(", ")) }
+    ensure!(missed.is_empty(), "nobody caught {}", missed.join(", "));
+    innocent(&caught_by.into_inner().unwrap_or_default(), &built)
 }
 
 /// The mistakes in the text of their list: lines of `Proof Name,`. Those that only tests/faults can see are tried there.
@@ -178,15 +183,37 @@ fn executables(said: &str) -> Vec<PathBuf> {
         .collect()
 }
 
-/// Runs suites against `mistake` until one fails, and names it.
-fn catch(mistake: &Mistake, built: &Built) -> Result<Option<String>> {
+/// Runs the suites that caught a mistake without one: a suite that fails then has caught nothing.
+fn innocent(suites: &BTreeMap<String, &Suite>, built: &Built) -> Result<()> {
+    let (waiting, failed) = (Mutex::new(suites.values()), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                loop {
+                    let Some(suite) = waiting.lock().ok().and_then(|mut waiting| waiting.next()) else {
+                        return;
+                    };
+                    if let (Err(error), Ok(mut failed)) = (suite.passes(built), failed.lock()) {
+                        failed.push(format!("{}: {error:#}", suite.name()));
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap_or_default();
+    ensure!(failed.is_empty(), "suites fail without a mistake: {}", failed.join("\n"));
+    Ok(())
+}
+
+/// Runs suites against `mistake` until one fails: that one.
+fn catch(mistake: &Mistake, built: &Built) -> Result<Option<&'static Suite>> {
     let log = stage::log_path(&format!("planted-{}", mistake.name))?;
     let suites = if mistake.on_disk { DISK } else { SIMULATION };
     let (first, then): (Vec<_>, Vec<_>) = suites.iter().partition(|suite| suite.is_first_for(mistake));
     for suite in first.into_iter().chain(then) {
-        let command = suite.command(mistake, built)?;
+        let command = suite.command(Some(mistake), built)?;
         if stage::run_command(command, &log, LIMIT).is_err() {
-            return Ok(Some(suite.name()));
+            return Ok(Some(suite));
         }
     }
     Ok(None)
@@ -206,15 +233,23 @@ impl Suite {
         format!("{} {}", self.binary, self.filter).trim_end().to_owned()
     }
 
-    /// What runs it with a mistake.
-    fn command(&self, mistake: &Mistake, built: &Built) -> Result<Command> {
+    /// Runs it without a mistake; where it fails, the end of what it said is in the error.
+    fn passes(&self, built: &Built) -> Result<()> {
+        let log = stage::log_path(&format!("planted-none-{}", self.name().replace([' ', ':'], "-")))?;
+        stage::run_command(self.command(None, built)?, &log, LIMIT)
+            .with_context(|| stage::tail(&fs::read_to_string(&log).unwrap_or_default()))
+    }
+
+    /// What runs it, with a mistake or without one.
+    fn command(&self, mistake: Option<&Mistake>, built: &Built) -> Result<Command> {
         let built = match self.build {
             Build::Plain => &built.plain,
             Build::Scheduled => &built.scheduled,
         };
         let mut command = Command::new(find(built, self.binary)?);
-        command.arg(self.filter).env("RUST_BACKTRACE", "0").env("DRYSTONE_PLANTED", &mistake.name);
+        command.arg(self.filter).env("RUST_BACKTRACE", "0").env_remove("DRYSTONE_PLANTED");
         command.current_dir(repository::root().join("crates").join(self.package));
+        command.envs(mistake.map(|mistake| ("DRYSTONE_PLANTED", &mistake.name)));
         Ok(command)
     }
 }
@@ -231,6 +266,8 @@ fn find<'b>(built: &'b [PathBuf], name: &str) -> Result<&'b Path> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]
@@ -253,6 +290,31 @@ mod tests {
                 );
             }
         }
+    }
+
+    /// A test binary `promises` that is this shell script.
+    fn built(name: &str, script: &str) -> Built {
+        let folder = repository::target().join("xtask").join(format!("test-planted-{name}"));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("promises-0");
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        Built { plain: vec![path], scheduled: Vec::new() }
+    }
+
+    /// Tries a mistake that is none, and says whether the suite that caught it passes without.
+    fn caught_by_an_innocent(name: &str, script: &str) -> bool {
+        let (built, mistake) =
+            (built(name, script), Mistake { name: format!("Test-{name}"), on_disk: false });
+        let suite = catch(&mistake, &built).unwrap().expect("it fails with a mistake");
+        innocent(&BTreeMap::from([(suite.name(), suite)]), &built).is_ok()
+    }
+
+    #[test]
+    fn a_suite_that_fails_without_a_mistake_has_caught_nothing() {
+        assert!(caught_by_an_innocent("right", "test -z \"$DRYSTONE_PLANTED\""));
+        assert!(!caught_by_an_innocent("fails", "exit 1"));
+        assert!(!caught_by_an_innocent("does-not-start", "exec ./nowhere"));
     }
 
     #[test]
