@@ -1,18 +1,24 @@
 //! Bodies that differ from each other, and what S3 says of them, computed apart from the store.
 
 use std::fmt::{self, Write as _};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use md5::{Digest, Md5};
 
 /// The bytes of an object or part; cheap to clone.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Body(Arc<Vec<u8>>);
+#[derive(Clone)]
+pub struct Body(Arc<Content>);
+
+struct Content {
+    bytes: Vec<u8>,
+    /// What a model is asked for again and again.
+    md5: OnceLock<[u8; 16]>,
+}
 
 impl Body {
     /// Takes `bytes`.
     pub fn new(bytes: Vec<u8>) -> Self {
-        Self(Arc::new(bytes))
+        Self(Arc::new(Content { bytes, md5: OnceLock::new() }))
     }
 
     /// `len` bytes that look random and differ with `seed`.
@@ -22,22 +28,22 @@ impl Body {
 
     /// The bytes.
     pub fn bytes(&self) -> &[u8] {
-        &self.0
+        &self.0.bytes
     }
 
     /// How many they are.
     pub fn len(&self) -> u64 {
-        self.0.len() as u64
+        self.0.bytes.len() as u64
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.bytes.is_empty()
     }
 
     /// MD5 of the bytes.
     pub fn md5(&self) -> [u8; 16] {
-        Md5::digest(&*self.0).into()
+        *self.0.md5.get_or_init(|| Md5::digest(self.bytes()).into())
     }
 
     /// The entity tag of an object or part with these bytes, without quotes.
@@ -46,9 +52,17 @@ impl Body {
     }
 }
 
+impl PartialEq for Body {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes() == other.bytes()
+    }
+}
+
+impl Eq for Body {}
+
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes {:.8}", self.0.len(), self.etag())
+        write!(f, "{} bytes {:.8}", self.len(), self.etag())
     }
 }
 

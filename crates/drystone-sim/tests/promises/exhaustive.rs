@@ -95,9 +95,10 @@ fn faults_at(at: u64) -> [Fault; 5] {
 /// Runs `sequence` with each fault in its last letter, and each with a second cut in the start after it.
 fn with_every_fault(beginning: &Site, sequence: &[&Letter], depth_twice: usize, count: &mut Count) {
     let (last, first) = sequence.split_last().expect("a sequence has a letter");
+    // What comes first was the last of a shorter sequence, and compared then.
     let prepared = || {
         let mut site = beginning.fork();
-        first.iter().for_each(|letter| act(&mut site, letter));
+        site.repeat(|site| first.iter().for_each(|letter| act(site, letter)));
         site
     };
     count.sequences += 1;
