@@ -1,13 +1,10 @@
-//! The tests that drive the built binary from outside: pytest suites and the clients that have to be compiled.
+//! The tests that drive the built binary from outside: pytest suites, and the programs that they start.
 
 use std::path::PathBuf;
 use std::process::Command;
 
 use crate::check::cargo;
 use crate::{builds, packages, repository};
-
-/// The folder with the Rust client's own manifest, lock file and sources.
-const RUST_CLIENT: &str = "tests/clients/rust";
 
 /// The binary under test, optimised, because clients move gigabytes through it, and what callgrind counts.
 pub(crate) fn build() -> Vec<Command> {
@@ -26,18 +23,6 @@ pub(crate) fn bench_smoke() -> Vec<Command> {
 /// The binary under test.
 fn drystone() -> PathBuf {
     repository::target().join("release/drystone")
-}
-
-/// The client on the AWS SDK for Rust, which has a lock file and a target folder of its own.
-pub(crate) fn build_rust_client() -> Vec<Command> {
-    let mut command = cargo(&["build", "--locked", "--manifest-path"]);
-    command.arg(repository::root().join(RUST_CLIENT).join("Cargo.toml"));
-    command.arg("--target-dir").arg(rust_client_target());
-    vec![command]
-}
-
-fn rust_client_target() -> PathBuf {
-    repository::target().join("rust-client")
 }
 
 /// The tests' own source is formatted and holds no lint. Where nothing is installed yet, the linter is first.
@@ -61,7 +46,7 @@ pub(crate) fn suite(name: &str) -> Vec<Command> {
     command.arg(root.join("tests").join(name)).current_dir(root);
     command.env("PATH", packages::path());
     command.env("DRYSTONE_BINARY", drystone());
-    command.env("DRYSTONE_RUST_CLIENT", rust_client_target().join("debug/rust-client"));
+    command.env("DRYSTONE_RUST_CLIENT", repository::target().join("debug/rust-client"));
     command.env("DRYSTONE_NODE_MODULES", packages::node_home().join("node_modules"));
     command.env("DRYSTONE_JAVA_SDK", packages::java_sdk());
     command.env("DRYSTONE_GARAGE", packages::garage_program());
@@ -69,7 +54,7 @@ pub(crate) fn suite(name: &str) -> Vec<Command> {
 }
 
 /// The programs of the unit tests' build, where they are only linked: the binary with planted mistakes, which the
-/// fault suite must catch, and the load generator.
+/// fault suite must catch, the load generator, and the client on the AWS SDK for Rust.
 pub(crate) fn build_unoptimised() -> Vec<Command> {
     vec![cargo(&[&["build"], builds::WHOLE, builds::TARGETS].concat())]
 }

@@ -16,17 +16,22 @@ pub(crate) fn formatting() -> Vec<Command> {
     vec![cargo(&["fmt", "--all", "--check"])]
 }
 
-/// No lint fires anywhere, tests and benches included; nor in what only the tests' own features build: planted
-/// mistakes, and the models, which one more pass sees together.
+/// Targets with the features that tests ask of dependencies, but without tests. There are no examples: cargo only takes
+/// test dependencies into account because somebody asks for some, and so a dependency is checked once for all passes.
+const BESIDE_TESTS: &[&str] = &["--lib", "--bins", "--examples"];
+
+/// No lint fires anywhere: in what is shipped; in that and all tests and benches with mistakes to plant; and in the
+/// models, which one more pass sees together.
 pub(crate) fn clippy() -> Vec<Command> {
-    [&["--workspace"], builds::WHOLE, builds::SCHEDULED]
-        .map(|build| cargo(&[&["clippy"], build, &["--all-targets", "--", "-D", "warnings"]].concat()))
+    let all: &[&str] = &["--all-targets"];
+    [(&["--workspace"][..], BESIDE_TESTS), (builds::WHOLE, all), (builds::SCHEDULED, all)]
+        .map(|(build, targets)| cargo(&[&["clippy"], build, targets, &["--", "-D", "warnings"]].concat()))
         .into()
 }
 
 /// The documentation builds without a warning: every link leads somewhere.
 pub(crate) fn documentation() -> Vec<Command> {
-    let mut command = cargo(&["doc", "--workspace", "--no-deps"]);
+    let mut command = cargo(&[&["doc", "--workspace", "--no-deps"], BESIDE_TESTS].concat());
     command.env("RUSTDOCFLAGS", "-D warnings");
     vec![command]
 }

@@ -44,6 +44,12 @@ const INSTRUMENTATION: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-cov
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
 
+/// The stage `fuzz-build`: the targets, while others have work that leaves processors idle.
+pub(crate) fn build_beside() -> Vec<Command> {
+    // Where rustc names no host, the stage `fuzz` says so.
+    host().map(|host| stage::standing_back(&build(&host))).into_iter().collect()
+}
+
 /// The stage `fuzz`: this program again, which then knows whether the run is a long one.
 pub(crate) fn stage() -> Vec<Command> {
     vec![cargo(&["xtask", "fuzz"])]

@@ -3,9 +3,8 @@
 //! A failed stage does not stop the run: whoever reads the result wants to know all that is wrong. Only a stage
 //! whose need has failed is not started, and counts as failed.
 
-use std::collections::HashMap;
 use std::process::Command;
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
@@ -36,14 +35,22 @@ enum Speed {
 
 enum Work {
     Here(fn() -> Result<()>),
-    /// Waits for networks more than it works: it runs beside what comes before it.
-    Beside(fn() -> Result<()>),
     Check(fn() -> Vec<Command>),
     Tests(fn() -> Vec<Command>),
+    /// Begins at its place and runs beside what follows, until something needs it. That is for work that waits for
+    /// networks, and for work that takes what the stages beside it leave of the processors.
+    Beside(&'static Work),
 }
 
 /// Every stage, in the order in which they run.
 const STAGES: &[Stage] = &[
+    Stage {
+        name: "packages",
+        needs: &[],
+        fast: Speed::Full,
+        minutes: 15,
+        work: Work::Beside(&Work::Here(packages::install)),
+    },
     Stage { name: "format", needs: &[], fast: Speed::Fast, minutes: 2, work: Work::Check(check::formatting) },
     Stage { name: "tidy", needs: &[], fast: Speed::Fast, minutes: 2, work: Work::Here(tidy::check) },
     Stage { name: "clippy", needs: &[], fast: Speed::Fast, minutes: 20, work: Work::Check(check::clippy) },
@@ -54,16 +61,8 @@ const STAGES: &[Stage] = &[
         minutes: 15,
         work: Work::Check(check::documentation),
     },
-    Stage {
-        name: "packages",
-        needs: &[],
-        fast: Speed::Full,
-        minutes: 15,
-        work: Work::Beside(packages::install),
-    },
     Stage { name: "unit", needs: &[], fast: Speed::Fast, minutes: 30, work: Work::Tests(unit) },
     Stage { name: "doctests", needs: &[], fast: Speed::Fast, minutes: 15, work: Work::Tests(doctests) },
-    Stage { name: "models", needs: &[], fast: Speed::Full, minutes: 20, work: Work::Tests(models) },
     Stage { name: "planted", needs: &[], fast: Speed::Full, minutes: 40, work: Work::Here(planted::check) },
     Stage {
         name: "build-unoptimised",
@@ -74,13 +73,6 @@ const STAGES: &[Stage] = &[
     },
     Stage { name: "python", needs: &[], fast: Speed::Fast, minutes: 2, work: Work::Check(blackbox::python) },
     Stage { name: "build", needs: &[], fast: Speed::Full, minutes: 30, work: Work::Check(blackbox::build) },
-    Stage {
-        name: "rust-client",
-        needs: &[],
-        fast: Speed::Full,
-        minutes: 15,
-        work: Work::Check(blackbox::build_rust_client),
-    },
     Stage {
         name: "bench-smoke",
         needs: &["build", "build-unoptimised"],
@@ -95,7 +87,20 @@ const STAGES: &[Stage] = &[
         minutes: 5,
         work: Work::Here(instructions::check),
     },
-    Stage { name: "fuzz", needs: &[], fast: Speed::Full, minutes: 15, work: Work::Check(fuzz::stage) },
+    Stage {
+        name: "garage",
+        needs: &["packages"],
+        fast: Speed::Full,
+        minutes: 45,
+        work: Work::Beside(&Work::Here(packages::garage)),
+    },
+    Stage {
+        name: "fuzz-build",
+        needs: &[],
+        fast: Speed::Full,
+        minutes: 45,
+        work: Work::Beside(&Work::Check(fuzz::build_beside)),
+    },
     Stage {
         name: "behaviour",
         needs: &["packages", "build"],
@@ -112,17 +117,24 @@ const STAGES: &[Stage] = &[
     },
     Stage {
         name: "clients",
-        needs: &["packages", "build", "rust-client"],
+        needs: &["packages", "build", "build-unoptimised"],
         fast: Speed::Full,
         minutes: 20,
         work: Work::Tests(|| blackbox::suite("clients")),
     },
     Stage {
         name: "commands",
-        needs: &["packages", "build"],
+        needs: &["packages", "garage", "build"],
         fast: Speed::Full,
         minutes: 20,
         work: Work::Tests(|| blackbox::suite("commands")),
+    },
+    Stage {
+        name: "models",
+        needs: &[],
+        fast: Speed::Full,
+        minutes: 45,
+        work: Work::Beside(&Work::Tests(models)),
     },
     Stage {
         name: "faults",
@@ -130,6 +142,13 @@ const STAGES: &[Stage] = &[
         fast: Speed::Full,
         minutes: 30,
         work: Work::Tests(blackbox::faults),
+    },
+    Stage {
+        name: "fuzz",
+        needs: &["fuzz-build"],
+        fast: Speed::Full,
+        minutes: 15,
+        work: Work::Check(fuzz::stage),
     },
 ];
 
@@ -199,32 +218,46 @@ fn add_with_needs(name: &str, only: &mut Vec<&'static str>) -> Result<()> {
 /// Only when the logs cannot be written.
 pub(crate) fn run(plan: &Plan) -> Result<bool> {
     let start = stage::now();
-    let stages = || STAGES.iter().filter(|stage| plan.names.contains(&stage.name));
-    let outcomes = thread::scope(|scope| {
-        let beside = stages().filter_map(|stage| match stage.work {
-            Work::Beside(work) => Some((stage.name, scope.spawn(move || stage::run_here(stage.name, work)))),
-            _ => None,
-        });
-        let mut beside: HashMap<_, _> = beside.collect();
-        let mut outcomes: Vec<Outcome> = Vec::new();
-        for stage in stages() {
-            let failed =
-                |name: &&&str| outcomes.iter().any(|done| done.name == **name && done.counts.failed > 0);
-            let outcome = match (stage.needs.iter().find(failed), beside.remove(stage.name)) {
-                (Some(need), _) => stage::not_started(stage.name, need),
-                (None, Some(begun)) => begun.join().map_err(|_| anyhow!("{} panicked", stage.name))??,
-                (None, None) => run_stage(stage, plan.effort)?,
-            };
-            outcomes.push(outcome);
-        }
-        anyhow::Ok(outcomes)
-    })?;
+    let stages = STAGES.iter().filter(|stage| plan.names.contains(&stage.name));
+    let outcomes = run_in_order(stages, plan.effort)?;
     Ok(summary::print(&outcomes, start.elapsed()))
 }
 
-fn run_stage(stage: &Stage, effort: Effort) -> Result<Outcome> {
-    let (mut commands, unit) = match stage.work {
-        Work::Here(work) | Work::Beside(work) => return stage::run_here(stage.name, work),
+/// Runs stages one after the other, but for those that run beside the next.
+fn run_in_order<'s>(stages: impl IntoIterator<Item = &'s Stage>, effort: Effort) -> Result<Vec<Outcome>> {
+    thread::scope(|scope| {
+        let mut beside: Vec<(&str, ScopedJoinHandle<'_, Result<Outcome>>)> = Vec::new();
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        for stage in stages {
+            for (name, begun) in beside.extract_if(.., |(name, _)| stage.needs.contains(name)) {
+                outcomes.push(end(name, begun)?);
+            }
+            let failed =
+                |name: &&&str| outcomes.iter().any(|done| done.name == **name && done.counts.failed > 0);
+            match (stage.needs.iter().find(failed), &stage.work) {
+                (Some(need), _) => outcomes.push(stage::not_started(stage.name, need)),
+                (None, Work::Beside(work)) => {
+                    beside.push((stage.name, scope.spawn(move || run_stage(stage, work, effort))));
+                }
+                (None, work) => outcomes.push(run_stage(stage, work, effort)?),
+            }
+        }
+        for (name, begun) in beside {
+            outcomes.push(end(name, begun)?);
+        }
+        Ok(outcomes)
+    })
+}
+
+/// Waits for a stage that runs beside others.
+fn end(name: &str, begun: ScopedJoinHandle<'_, Result<Outcome>>) -> Result<Outcome> {
+    begun.join().map_err(|_| anyhow!("{name} panicked"))?
+}
+
+fn run_stage(stage: &Stage, work: &Work, effort: Effort) -> Result<Outcome> {
+    let (mut commands, unit) = match work {
+        Work::Beside(work) => return run_stage(stage, work, effort),
+        Work::Here(work) => return stage::run_here(stage.name, work),
         Work::Check(commands) => (commands(), Unit::Whole),
         Work::Tests(commands) => (commands(), Unit::Tests),
     };
@@ -247,10 +280,11 @@ fn unit() -> Vec<Command> {
     vec![cargo(&[runner, builds::WHOLE, builds::TARGETS, &["--no-fail-fast"], output].concat())]
 }
 
-/// The models, in a build whose locks a model checker schedules and in which nothing else can run.
+/// The models, in a build whose locks a model checker schedules and in which nothing else can run. They need no disk,
+/// and stand back behind the stage beside them.
 fn models() -> Vec<Command> {
     let tests = &["--no-fail-fast", "models::", "--", "--show-output"];
-    vec![cargo(&[&["test"], builds::SCHEDULED, tests].concat())]
+    vec![stage::standing_back(&cargo(&[&["test"], builds::SCHEDULED, tests].concat()))]
 }
 
 /// The examples in the documentation, which nextest does not run.
@@ -261,6 +295,7 @@ fn doctests() -> Vec<Command> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repository;
 
     fn names(arguments: &[&str]) -> Result<Vec<&'static str>> {
         let arguments: Vec<String> = arguments.iter().map(ToString::to_string).collect();
@@ -279,6 +314,53 @@ mod tests {
             fast.contains(&"unit") && !fast.contains(&"packages") && !fast.contains(&"build"),
             "{fast:?}"
         );
+    }
+
+    /// A stage of a shell script.
+    fn shell(name: &'static str, needs: &'static [&'static str], work: Work) -> Stage {
+        Stage { name, needs, fast: Speed::Full, minutes: 1, work }
+    }
+
+    fn command(script: &str) -> Vec<Command> {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).current_dir(repository::target());
+        vec![command]
+    }
+
+    #[test]
+    fn a_stage_beside_ends_before_what_needs_it_begins() {
+        for left in ["test-meet", "test-met"] {
+            let _ = std::fs::remove_file(repository::target().join("xtask").join(left));
+        }
+        // The first cannot end before the second runs, nor the third succeed before the first has ended.
+        let first = Work::Beside(&Work::Check(|| {
+            command("mkfifo xtask/test-meet && cat xtask/test-meet > xtask/test-met")
+        }));
+        let second = Work::Check(|| {
+            command(
+                "until test -p xtask/test-meet; do :; done; echo met > xtask/test-meet; rm xtask/test-meet",
+            )
+        });
+        let third = Work::Check(|| command("grep met xtask/test-met"));
+        let stages = [
+            shell("test-first", &[], first),
+            shell("test-second", &[], second),
+            shell("test-third", &["test-first"], third),
+        ];
+        let outcomes = run_in_order(&stages, Effort::Usual).unwrap();
+        let passed: Vec<_> = outcomes.iter().map(|outcome| (outcome.name, outcome.counts.passed)).collect();
+        assert_eq!(passed.len(), 3, "{passed:?}");
+        assert!(passed.iter().all(|(_, passed)| *passed == 1), "{passed:?}");
+    }
+
+    #[test]
+    fn what_needs_a_stage_beside_that_failed_is_not_started() {
+        let stages = [
+            shell("test-fails", &[], Work::Beside(&Work::Check(|| command("exit 1")))),
+            shell("test-waits", &["test-fails"], Work::Check(|| command("exit 0"))),
+        ];
+        let outcomes = run_in_order(&stages, Effort::Usual).unwrap();
+        assert!(outcomes.iter().all(|outcome| outcome.counts.failed == 1), "{outcomes:?}");
     }
 
     #[test]

@@ -112,6 +112,17 @@ pub(crate) fn not_started(name: &'static str, needs: &str) -> Outcome {
     Outcome { name, counts: Counts { passed: 0, failed: 1, skipped: 0 }, elapsed: Duration::ZERO }
 }
 
+/// `command` with what others leave of the processors: for a stage that runs beside one whose tests have limits.
+pub(crate) fn standing_back(command: &Command) -> Command {
+    let mut nice = Command::new("nice");
+    nice.args(["-n", "19"]).arg(command.get_program()).args(command.get_args());
+    nice.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    if let Some(folder) = command.get_current_dir() {
+        nice.current_dir(folder);
+    }
+    nice
+}
+
 /// Runs one command to its end with its output appended to `log`.
 ///
 /// # Errors

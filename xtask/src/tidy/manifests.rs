@@ -6,9 +6,8 @@ use crate::repository::Text;
 use crate::tidy::Finding;
 use crate::tidy::walls::dependencies;
 
-/// The only manifests that may name a version: the workspace's, and those of the client and the fuzzer, which stand
-/// outside of it.
-const WITH_VERSIONS: &[&str] = &["Cargo.toml", "tests/clients/rust/Cargo.toml", "fuzz/Cargo.toml"];
+/// The only manifests that may name a version: the workspace's, and that of the fuzzer, which stands outside of it.
+const WITH_VERSIONS: &[&str] = &["Cargo.toml", "fuzz/Cargo.toml"];
 
 fn manifests(texts: &[Text], with_versions: bool) -> impl Iterator<Item = &Text> {
     let all = texts.iter().filter(|text| text.path.file_name().is_some_and(|name| name == "Cargo.toml"));

@@ -2,6 +2,7 @@
 //!
 //! It uploads a file in parts and reads it back, leaves uploads unfinished, lists them page by page, aborts them,
 //! and asks what the refusals look like through the SDK's own error types.
+#![expect(clippy::print_stdout, reason = "what it prints is what the test reads")]
 
 use std::env;
 use std::io::Read as _;
@@ -11,7 +12,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_s3::error::ProvideErrorMetadata as _;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, Part};
 use sha2::{Digest as _, Sha256};
 
 /// Bytes of each part.
@@ -84,7 +85,7 @@ async fn object_in_parts(client: &Client, path: &str) -> Result<()> {
     while let Some(piece) = got.body.try_next().await? {
         hash.update(&piece);
     }
-    println!("big {}", hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+    println!("big {:x}", hash.finalize());
     client.delete_object().bucket(BUCKET).key("big").send().await.context("delete the big object")?;
     Ok(())
 }
@@ -107,12 +108,13 @@ async fn unfinished_uploads(client: &Client) -> Result<()> {
             .send()
             .await
             .context("list parts")?;
-        ensure!(listed.parts().len() == 1 && listed.parts()[0].part_number() == Some(7), "{listed:?}");
+        let numbers: Vec<_> = listed.parts().iter().map(Part::part_number).collect();
+        ensure!(numbers == [Some(7)], "{listed:?}");
         let abort = client.abort_multipart_upload().bucket(BUCKET).key(*key).upload_id(upload);
         abort.send().await.context("abort")?;
     }
     println!("after {}", uploads(client).await?.join(","));
-    let (key, upload) = &left[0];
+    let (key, upload) = left.first().context("three uploads were left")?;
     let again = client.abort_multipart_upload().bucket(BUCKET).key(*key).upload_id(upload).send().await;
     let refusal = again.err().context("the second abort was accepted")?.into_service_error();
     println!("again {} {}", refusal.is_no_such_upload(), refusal.code().unwrap_or_default());
