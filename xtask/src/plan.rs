@@ -95,13 +95,6 @@ const STAGES: &[Stage] = &[
         work: Work::Beside(&Work::Here(packages::garage)),
     },
     Stage {
-        name: "fuzz-build",
-        needs: &[],
-        fast: Speed::Full,
-        minutes: 45,
-        work: Work::Beside(&Work::Check(fuzz::build_beside)),
-    },
-    Stage {
         name: "behaviour",
         needs: &["packages", "build"],
         fast: Speed::Full,
@@ -123,18 +116,25 @@ const STAGES: &[Stage] = &[
         work: Work::Tests(|| blackbox::suite("clients")),
     },
     Stage {
-        name: "commands",
-        needs: &["packages", "garage", "build"],
-        fast: Speed::Full,
-        minutes: 20,
-        work: Work::Tests(|| blackbox::suite("commands")),
-    },
-    Stage {
         name: "models",
         needs: &[],
         fast: Speed::Full,
         minutes: 45,
         work: Work::Beside(&Work::Tests(models)),
+    },
+    Stage {
+        name: "fuzz-build",
+        needs: &[],
+        fast: Speed::Full,
+        minutes: 45,
+        work: Work::Beside(&Work::Check(fuzz::build_beside)),
+    },
+    Stage {
+        name: "commands",
+        needs: &["packages", "garage", "build"],
+        fast: Speed::Full,
+        minutes: 20,
+        work: Work::Tests(|| blackbox::suite("commands")),
     },
     Stage {
         name: "faults",
