@@ -1,7 +1,7 @@
 //! The one list of what the tests need from Debian, PyPI, the npm registry and crates.io, and its installation.
 //!
 //! Python packages, node modules, jars and programs go to `.cache/` in the repository, pinned, and are left alone while the
-//! list is unchanged. Debian's packages are asked for only when the command that they bring is missing, so that a
+//! list is unchanged. Debian's packages are asked for only when the command or library that they bring is missing, so that a
 //! prepared machine is never touched. A test must not depend on anything that is not on this list.
 
 use std::ffi::OsString;

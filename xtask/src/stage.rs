@@ -257,6 +257,17 @@ mod tests {
     }
 
     #[test]
+    fn what_stands_back_is_the_same_command_with_the_lowest_priority() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "test $(nice) = 19 && test \"$GIVEN\" = word && test $PWD = /"]);
+        command.env("GIVEN", "word").current_dir("/");
+        let limit = Duration::from_mins(1);
+        let back = run("test-back", Unit::Whole, limit, vec![standing_back(&command)]).unwrap();
+        let usual = run("test-usual", Unit::Whole, limit, vec![command]).unwrap();
+        assert_eq!((back.counts.passed, usual.counts.passed), (1, 0));
+    }
+
+    #[test]
     fn a_stage_that_runs_no_test_has_failed() {
         let outcome = run("test-empty", Unit::Tests, Duration::from_mins(1), shell("echo hello")).unwrap();
         assert_eq!((outcome.counts.passed, outcome.counts.failed), (0, 1));

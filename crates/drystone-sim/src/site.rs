@@ -183,11 +183,12 @@ impl Site {
     /// Does again, from the same beginning, what was done and compared before: without comparing it once more.
     ///
     /// # Panics
-    /// When it goes otherwise than the model says.
+    /// When it goes otherwise than the model says, or a door fails: what a fault leaves has to be compared.
     pub fn repeat(&mut self, act: impl FnOnce(&mut Self)) {
         self.repeats = true;
         act(self);
         self.repeats = false;
+        assert!(!self.machine.has_failed(), "a fault is no repetition");
     }
 
     /// Does `operations` one after the other, and compares everything once.
