@@ -3,7 +3,7 @@
 from client import connected
 from drystone import MIB, Server, within
 from multipart import pattern
-from operations import OPERATIONS, prepare
+from operations import FLUSH_BYTES, FLUSH_OBJECTS, OPERATIONS, prepare
 from scene import Run
 from signed import Signer
 from watch import FREEZE, GO, WatchedServer
@@ -57,3 +57,26 @@ def with_tables(disk):
     server.finish()
     disk.unmount()
     return disk.image
+
+
+def with_a_long_journal(disk):
+    """A prepared store whose server died when its metadata journal was longer than its start reads again.
+
+    Most of its rows are in tables too, the last ones only in the journal. Few keys are written many times: who looks at
+    a store looks at each.
+    """
+    stopped(disk)
+    disk.mount()
+    server = Server(disk.folder, data=disk.path / "data").start()
+    with connected(server) as client:
+        for number in range(3 * FLUSH_OBJECTS):
+            client.put("alpha", f"written-often-{number % 20}", pattern(FLUSH_BYTES, number))
+    server.kill()
+    written = sum(file.stat().st_blocks * 512 for file in (server.data / "meta").glob("*.jnl"))
+    assert written > MIB, f"the journal has only {written} bytes"
+    disk.unmount()
+    return disk.image
+
+
+# The states that a start finds.
+BEGINNINGS = [blank, stopped, crashed, with_a_long_journal]

@@ -75,7 +75,7 @@ def test_an_operation_happens_or_not(name, kind, disk, images, tally):
 
 @pytest.mark.timeout(SECONDS)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("how", [stores.blank, stores.stopped, stores.crashed], ids=lambda how: how.__name__)
+@pytest.mark.parametrize("how", stores.BEGINNINGS, ids=lambda how: how.__name__)
 def test_a_start_can_end_anywhere(how, kind, disk, images, tally):
     scene = Scene(disk(kind), images(kind, how))
     labels = scene.record_start()

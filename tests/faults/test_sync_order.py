@@ -14,7 +14,7 @@ def test_an_answer_comes_after_its_syncs(name, disk, images):
     assert unsynced(scene.calls_until_answer(OPERATIONS[name])) == []
 
 
-@pytest.mark.parametrize("how", [stores.blank, stores.stopped, stores.crashed], ids=lambda how: how.__name__)
+@pytest.mark.parametrize("how", stores.BEGINNINGS, ids=lambda how: how.__name__)
 def test_a_start_and_a_stop_sync_what_they_write(how, disk, images):
     scene = Scene(disk("xfs"), images("xfs", how))
     assert unsynced(scene.calls_of_start_and_stop()) == []

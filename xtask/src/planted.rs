@@ -65,7 +65,7 @@ const SIMULATION: &[Suite] = &[
         "WorkerNotWoken",
     ]),
     promises("rot").first_for(&["SmallBodyNotVerified"]),
-    store("drystone_store").first_for(&["FreedRangeKept", "GivenUpRangeKept"]),
+    store("drystone_store").first_for(&["FreedRangeKept", "GivenUpRangeKept", "JournalShortenedTooFar"]),
     models("drystone_store", "drystone-store").first_for(&["SyncAnswersLatecomers"]),
     promises("sequences").first_for(&[
         "PinsNotHonoured",

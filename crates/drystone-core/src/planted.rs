@@ -106,6 +106,8 @@ mistakes! {
     Simulation GivenUpRangeKept,
     /// Freed ranges are not punched.
     Simulation FreedRangeKept,
+    /// A start drops a batch of the metadata journal that no table holds.
+    Simulation JournalShortenedTooFar,
     /// Frames are handed out though they do not match their checks.
     Disk FrameNotVerified,
     /// Volumes are not synced.
@@ -130,6 +132,8 @@ mistakes! {
     Disk DeadFileSystemTrusted,
     /// A new volume's name is not synced.
     Calls VolumeNameNotSynced,
+    /// A start puts a shorter metadata journal in the longer one's place without a sync.
+    Calls ShorterJournalNotSynced,
 }
 
 /// Whether `mistake` is the one of this process.

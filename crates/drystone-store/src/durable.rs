@@ -103,7 +103,7 @@ pub fn replace_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_name(path)
 }
 
-/// Gives the folder `fresh`, whose content is on stable storage, the name `path` in the same folder.
+/// Gives `fresh`, a file or folder whose content is on stable storage, the name `path` in the same folder.
 pub(crate) fn publish(fresh: &Path, path: &Path) -> io::Result<()> {
     fs::rename(fresh, path)?;
     sync_name(path)

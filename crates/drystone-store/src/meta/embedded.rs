@@ -24,6 +24,7 @@ use crate::descriptors::{current_limit, tables_open_max};
 use crate::durable;
 use crate::format::{Held, LastStop, OpenError, failed};
 use crate::meta::flight::{Fatal, Patience};
+use crate::meta::flushed;
 use crate::meta::journal::{self, Mended};
 use crate::meta::lane::{self, Lane};
 use crate::room::{NoRoom, Room};
@@ -37,6 +38,8 @@ const WORKERS: usize = 2;
 const FILTER_BITS_PER_KEY: f32 = 10.0;
 /// Size of a table, in memtables. Small tables make small merges, which need little room at once.
 const TABLE_MEMTABLES: u64 = 2;
+/// Size of the journals up to which they are left as they are, in memtables: one is not in a table yet.
+const JOURNAL_MEMTABLES: u64 = 2;
 /// How often a process opens the engine again after the file system was full, before it gives up.
 const REVIVALS_MAX: u32 = 16;
 /// The file by which the engine knows its folder.
@@ -93,6 +96,10 @@ impl Embedded {
             make(path, memtable)?;
         }
         expect_whole(path)?;
+        journal::clear(path).map_err(failed("removing an unfinished journal in", path))?;
+        if let Err(error) = shorten_journals(path, memtable) {
+            tracing::warn!(%error, "the metadata journals were not shortened: the start takes longer");
+        }
         let store = match Store::open(path, memtable) {
             Err(fjall::Error::JournalRecovery(error)) if stop == LastStop::Unclean => {
                 match journal::mend(path).map_err(failed("mending the journal in", path))? {
@@ -143,6 +150,15 @@ fn make(path: &Path, memtable: u64) -> Result<(), OpenError> {
     // The engine's threads end before its folder gets another name.
     drop(made.map_err(|error| OpenError::Metadata { path: fresh.clone(), why: error.to_string() })?);
     durable::publish(&fresh, path).map_err(failed("renaming", &fresh))
+}
+
+/// Drops what the journals and the tables both hold, when the engine would take long to pass over it.
+fn shorten_journals(path: &Path, memtable: u64) -> Result<(), fjall::Error> {
+    if journal::size(path)? <= JOURNAL_MEMTABLES * memtable {
+        return Ok(());
+    }
+    let Some(flushed) = flushed::read(path)? else { return Ok(()) };
+    Ok(journal::shorten(path, flushed)?)
 }
 
 /// Refuses a folder without the files that the engine would silently make anew, and begin with nothing.

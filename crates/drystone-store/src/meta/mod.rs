@@ -2,6 +2,7 @@
 
 mod flight;
 mod lane;
+mod flushed;
 mod journal;
 mod embedded;
 mod inventory;

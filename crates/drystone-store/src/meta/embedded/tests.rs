@@ -248,3 +248,40 @@ fn damage_in_the_middle_or_after_a_clean_stop_is_refused() {
         assert!(before == after, "a refused journal is not touched");
     }
 }
+
+#[test]
+fn a_start_reads_of_long_journals_only_what_no_table_holds() {
+    const BATCHES: u32 = 240;
+    let value = |row: u32| Bytes::from(vec![row as u8; 100_000]);
+    let dir = temp();
+    let folder = dir.path().join("meta");
+    let write = |meta: &Arc<dyn Meta>, row: u32| {
+        commit(meta, move |tx| {
+            tx.put(row.to_be_bytes().to_vec(), value(row).to_vec());
+            Ok(())
+        })
+        .expect("commits");
+    };
+    let meta = open(dir.path());
+    // Six memtables, of which the engine lets no more than four wait.
+    (0..BATCHES).for_each(|row| write(&meta, row));
+    drop(meta);
+    let before = journal::size(&folder).expect("journals have a size");
+    assert!(flushed::read(&folder).expect("tables are read").is_some_and(|flushed| flushed.newest > 0));
+    let unfinished = folder.join("journal.new");
+    std::fs::write(&unfinished, "half").expect("written");
+    let meta = open(dir.path());
+    let after = journal::size(&folder).expect("journals have a size");
+    assert!(after < before * 3 / 4, "{before} bytes became {after}");
+    assert!(!unfinished.exists());
+    write(&meta, BATCHES);
+    drop(meta);
+    let meta = open(dir.path());
+    assert_eq!(rows(&meta).len(), BATCHES as usize + 1);
+    for row in 0..=BATCHES {
+        assert!(
+            meta.snapshot().get(&row.to_be_bytes()).expect("reads").as_ref() == Some(&value(row)),
+            "{row}"
+        );
+    }
+}
