@@ -65,7 +65,12 @@ const SIMULATION: &[Suite] = &[
         "WorkerNotWoken",
     ]),
     promises("rot").first_for(&["SmallBodyNotVerified"]),
-    store("drystone_store").first_for(&["FreedRangeKept", "GivenUpRangeKept", "JournalShortenedTooFar"]),
+    store("drystone_store").first_for(&[
+        "ChangedRowKept",
+        "FreedRangeKept",
+        "GivenUpRangeKept",
+        "JournalShortenedTooFar",
+    ]),
     models("drystone_store", "drystone-store").first_for(&["SyncAnswersLatecomers"]),
     promises("sequences").first_for(&[
         "PinsNotHonoured",

@@ -108,6 +108,8 @@ mistakes! {
     Simulation FreedRangeKept,
     /// A start drops a batch of the metadata journal that no table holds.
     Simulation JournalShortenedTooFar,
+    /// A row that is read often is handed out as it was before it was changed.
+    Simulation ChangedRowKept,
     /// Frames are handed out though they do not match their checks.
     Disk FrameNotVerified,
     /// Volumes are not synced.

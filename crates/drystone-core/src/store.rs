@@ -11,8 +11,8 @@ use crate::buckets::quota::Quotas;
 use crate::data::door::{Data, Freed, Pending};
 use crate::error::Error;
 use crate::meta::door::{Meta, Tx, View};
-use crate::meta::records::BucketRecord;
-use crate::meta::tables::{self, load};
+use crate::meta::records::{BucketRecord, Record};
+use crate::meta::tables;
 use crate::names::BucketName;
 use crate::planted::{Mistake, planted};
 use crate::reclaim::pins::Pins;
@@ -236,8 +236,9 @@ pub(crate) fn bucket_for(
     name: &BucketName,
     caller: &Caller,
 ) -> Result<BucketRecord, Error> {
-    let bucket: BucketRecord =
-        load(view, &tables::bucket(name))?.ok_or_else(|| Error::NoSuchBucket(name.clone()))?;
+    let key = tables::bucket(name);
+    let row = view.get_often(&key)?.ok_or_else(|| Error::NoSuchBucket(name.clone()))?;
+    let bucket = BucketRecord::decode(&key, row)?;
     if bucket.owner == caller.account { Ok(bucket) } else { Err(Error::AccessDenied) }
 }
 

@@ -72,6 +72,14 @@ pub trait View {
     /// [`MetaError::Engine`] when it could not be read.
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, MetaError>;
 
+    /// The same, for a row that nearly every request reads, and few change: an engine may keep it at hand.
+    ///
+    /// # Errors
+    /// As [`View::get`].
+    fn get_often(&self, key: &[u8]) -> Result<Option<Bytes>, MetaError> {
+        self.get(key)
+    }
+
     /// The rows with keys in `range`, in `order`. An empty or reversed range has no rows.
     fn scan<'v>(
         &'v self,

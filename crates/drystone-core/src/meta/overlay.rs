@@ -51,6 +51,13 @@ impl View for Overlay<'_> {
         }
     }
 
+    fn get_often(&self, key: &[u8]) -> Result<Option<Bytes>, MetaError> {
+        match self.writes.get(key) {
+            Some(written) => Ok(written.clone()),
+            None => self.base.get_often(key),
+        }
+    }
+
     fn scan<'v>(
         &'v self,
         range: (Bound<&[u8]>, Bound<&[u8]>),

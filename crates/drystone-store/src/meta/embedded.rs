@@ -27,6 +27,7 @@ use crate::meta::flight::{Fatal, Patience};
 use crate::meta::flushed;
 use crate::meta::journal::{self, Mended};
 use crate::meta::lane::{self, Lane};
+use crate::meta::often::{Moment, Often};
 use crate::room::{NoRoom, Room};
 
 /// Memory for blocks of tables that were read, in bytes. A block that is not here comes from the page
@@ -74,6 +75,7 @@ struct Engine {
     room: Arc<Room>,
     /// `None` when it could not be opened again.
     store: RwLock<Option<Store>>,
+    often: Often,
     revivals: AtomicU32,
     // Dropped last: nobody else may open the engine before it is gone, and a write that was given up
     // may still hold it.
@@ -113,7 +115,8 @@ impl Embedded {
         // The first time takes room, which is still there now.
         held.expect_alive().map_err(failed("asking for changes to the file system of", path))?;
         let revivals = AtomicU32::new(0);
-        let engine = Arc::new(Engine { path: path.to_owned(), room, store, revivals, held });
+        let often = Often::default();
+        let engine = Arc::new(Engine { path: path.to_owned(), room, store, often, revivals, held });
         let lane = Lane::start(LaneEngine(Arc::clone(&engine)), fatal, Patience::OF_A_DISK)
             .map_err(failed("starting the commit lane for", path))?;
         Ok(Self { lane, engine })
@@ -229,10 +232,11 @@ fn keyspace(memtable: u64) -> KeyspaceCreateOptions {
 }
 
 impl Engine {
-    fn snapshot(&self) -> Box<dyn View + Send> {
+    fn snapshot(&self) -> Box<dyn View + Send + '_> {
         match &*self.store.read() {
             Some(Store { database, rows }) => {
-                Box::new(Snapshot { snapshot: database.snapshot(), rows: rows.clone() })
+                let (snapshot, moment) = self.often.moment(|| database.snapshot());
+                Box::new(Snapshot { snapshot, rows: rows.clone(), often: &self.often, moment })
             }
             None => Box::new(Gone),
         }
@@ -290,11 +294,11 @@ impl lane::Engine for LaneEngine {
     }
 
     fn write(&self, writes: Writes) -> Result<(), MetaError> {
-        let written = match self.0.write(&writes) {
+        let written = self.0.often.write(&writes, || match self.0.write(&writes) {
             // Nothing of the batch was written: it can be tried again.
             Err(fjall::Error::Poisoned) if self.0.revive() => self.0.write(&writes),
             written => written,
-        };
+        });
         written.map_err(engine)?;
         // For the batch, and for the extents that it names: all syncs that an answer rests on are behind us.
         self.0.held.expect_alive().map_err(|error| {
@@ -333,15 +337,21 @@ fn gone() -> MetaError {
 }
 
 /// All rows as they were at one moment.
-struct Snapshot {
+struct Snapshot<'e> {
     snapshot: fjall::Snapshot,
     rows: Keyspace,
+    often: &'e Often,
+    moment: Moment,
 }
 
-impl View for Snapshot {
+impl View for Snapshot<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, MetaError> {
         let value = self.snapshot.get(&self.rows, key).map_err(engine)?;
         Ok(value.map(Bytes::from))
+    }
+
+    fn get_often(&self, key: &[u8]) -> Result<Option<Bytes>, MetaError> {
+        self.often.get(key, self.moment, || self.get(key))
     }
 
     fn scan<'v>(

@@ -4,6 +4,7 @@ mod flight;
 mod lane;
 mod flushed;
 mod journal;
+mod often;
 mod embedded;
 mod inventory;
 
