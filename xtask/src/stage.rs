@@ -264,7 +264,9 @@ mod tests {
         let limit = Duration::from_mins(1);
         let back = run("test-back", Unit::Whole, limit, vec![standing_back(&command)]).unwrap();
         let usual = run("test-usual", Unit::Whole, limit, vec![command]).unwrap();
-        assert_eq!((back.counts.passed, usual.counts.passed), (1, 0));
+        // Whoever runs the tests may stand back already.
+        let mine = Command::new("nice").output().unwrap().stdout;
+        assert_eq!((back.counts.passed, usual.counts.passed), (1, u64::from(mine == b"19\n")));
     }
 
     #[test]
