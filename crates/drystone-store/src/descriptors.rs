@@ -17,6 +17,9 @@ const TABLES_OPEN: RangeInclusive<usize> = 256..=4_096;
 /// Of so many files that the process may have open the engine's tables may be one.
 const TABLES_ONE_OF: usize = 4;
 
+/// Open files of a volume: one for all, one for the lane's syncs.
+const FILES_A_VOLUME: usize = 2;
+
 /// What is open only while it is worked with: volumes of requests in flight beyond those that stay open, tables that
 /// are written, journals, the directory's own files.
 const WORKED_WITH_MAX: usize = 160;
@@ -33,7 +36,7 @@ pub fn raise_limit() -> usize {
 
 /// Most files that a store opened by this process has open at once, when the process may have `limit`.
 pub fn store_max(limit: usize) -> usize {
-    tables_open_max(limit) + VOLUMES_OPEN_MAX + WORKED_WITH_MAX
+    tables_open_max(limit) + FILES_A_VOLUME * VOLUMES_OPEN_MAX + WORKED_WITH_MAX
 }
 
 /// Tables that the engine keeps open when the process may have `limit` files open.

@@ -135,7 +135,7 @@ pub(crate) mod faults {
         Fail,
         /// They are the test's own.
         #[cfg(feature = "shuttle")]
-        Stand(std::sync::Arc<dyn Fn() -> io::Result<()> + Send + Sync>),
+        Stand(std::sync::Arc<dyn Fn(&File) -> io::Result<()> + Send + Sync>),
     }
 
     static WATCHED: Mutex<BTreeMap<(u64, u64), (Syncs, u32)>> = Mutex::new(BTreeMap::new());
@@ -172,7 +172,7 @@ pub(crate) mod faults {
             None | Some(Syncs::Work) => Ok(()),
             Some(Syncs::Fail) => Err(io::Error::from_raw_os_error(5)),
             #[cfg(feature = "shuttle")]
-            Some(Syncs::Stand(sync)) => sync(),
+            Some(Syncs::Stand(sync)) => sync(file),
         }
     }
 

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use crate::data::volume::Volume;
 
 /// Volumes that stay open, beside those of running requests.
-pub(crate) const VOLUMES_OPEN_MAX: usize = 256;
+pub(crate) const VOLUMES_OPEN_MAX: usize = 128;
 
 pub(super) struct Catalogue {
     folder: PathBuf,

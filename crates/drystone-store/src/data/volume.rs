@@ -6,6 +6,10 @@
 //! have missed his bytes. Writers of small extents do not wait here at all: the commit lane makes one
 //! sync for all whose commands it has taken. After a failed write or sync nobody knows what the disk holds: the volume is
 //! poisoned, never synced again, and takes no more extents.
+//!
+//! The kernel tells the error of a write that it made by itself once to each open file, not once to each who syncs. Of two
+//! syncs of one open file that run at the same time only one fails, and the other would answer for bytes that are lost.
+//! So the lane has an open file of its own, and all others sync theirs one after the other.
 
 use std::fs::File;
 use std::io;
@@ -28,6 +32,10 @@ use crate::durable;
 pub(super) struct Volume {
     pub(super) number: u64,
     pub(super) file: File,
+    /// The same, opened once more: the lane alone syncs it.
+    lane_file: File,
+    /// Whose turn it is to sync `file`.
+    turn: Mutex<()>,
     path: PathBuf,
     /// Whether its name is on stable storage.
     named: AtomicBool,
@@ -47,7 +55,7 @@ impl Volume {
     /// Opens the volume `number`.
     pub(super) fn open(number: u64, path: PathBuf) -> io::Result<Self> {
         let file = File::options().read(true).write(true).open(&path)?;
-        Ok(Self::new(number, path, file, true))
+        Self::new(number, path, file, true)
     }
 
     /// Makes the volume `number`, `len` bytes long. Its name is on stable storage after its first sync.
@@ -56,12 +64,15 @@ impl Volume {
         // The length never changes later: a sync has less to write, and no file system allocates
         // room behind a growing end.
         file.set_len(len)?;
-        Ok(Self::new(number, path, file, false))
+        Self::new(number, path, file, false)
     }
 
-    fn new(number: u64, path: PathBuf, file: File, named: bool) -> Self {
+    fn new(number: u64, path: PathBuf, file: File, named: bool) -> io::Result<Self> {
+        // Before anything is written: it is to hear of every error.
+        let lane_file = File::open(&path)?;
         let (named, holds) = (AtomicBool::new(named), AtomicU64::new(0));
-        Self { number, file, path, named, holds, syncs: Mutex::default() }
+        let (turn, syncs) = (Mutex::default(), Mutex::default());
+        Ok(Self { number, file, lane_file, turn, path, named, holds, syncs })
     }
 
     /// The error of an `action` with this volume.
@@ -154,12 +165,17 @@ impl Volume {
         }
     }
 
-    /// Syncs on this thread. A failure poisons the volume.
+    /// Syncs on this thread, after whoever does so now. A failure poisons the volume.
     pub(super) fn sync_now(&self) -> Result<(), DataError> {
+        let _turn = self.turn.lock();
+        self.sync_file(&self.file)
+    }
+
+    fn sync_file(&self, file: &File) -> Result<(), DataError> {
         if let Some(error) = self.poisoned() {
             return Err(error);
         }
-        let synced = if planted(Mistake::VolumeNotSynced) { Ok(()) } else { durable::sync_data(&self.file) };
+        let synced = if planted(Mistake::VolumeNotSynced) { Ok(()) } else { durable::sync_data(file) };
         let synced = synced.and_then(|()| {
             if !self.named.load(Ordering::Acquire) && !planted(Mistake::VolumeNameNotSynced) {
                 durable::sync_name(&self.path)?;
@@ -248,7 +264,7 @@ impl Unsynced for Held {
     }
 
     fn sync(&self) -> Result<(), DataError> {
-        self.0.sync_now()
+        self.0.sync_file(&self.0.lane_file)
     }
 }
 

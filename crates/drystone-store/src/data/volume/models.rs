@@ -2,6 +2,7 @@
 //! after a failed one there is no other.
 
 use std::collections::BTreeSet;
+use std::os::fd::{AsRawFd, RawFd};
 
 use drystone_core::sync::thread;
 use drystone_sim::effort;
@@ -25,7 +26,7 @@ fn writers_share_syncs(path: &std::path::Path, fails: Option<u32>) {
     let volume = Arc::new(Volume::open(1, path.to_owned()).expect("the volume opens"));
     let disk = Arc::new(Mutex::new(Disk::default()));
     let seen = Arc::clone(&disk);
-    let stand = move || {
+    let stand = move |_: &File| {
         let mut disk = seen.lock();
         disk.syncs += 1;
         let (number, written) = (disk.syncs, disk.written.clone());
@@ -62,6 +63,76 @@ fn writers_share_syncs(path: &std::path::Path, fails: Option<u32>) {
     assert_eq!(volume.poisoned().is_some(), fails.is_some_and(|fails| disk.lock().syncs >= fails));
     pool.close();
     drop(watched);
+}
+
+/// A kernel that loses what is not durable when the sync number `loses` begins, and tells each open file once.
+#[derive(Default)]
+struct Kernel {
+    disk: Disk,
+    lost: BTreeSet<u32>,
+    told: BTreeSet<RawFd>,
+}
+
+/// Runs writers that share syncs, and one whose bytes the lane syncs meanwhile.
+fn the_lane_syncs_beside(path: &std::path::Path, loses: u32) {
+    let volume = Arc::new(Volume::open(1, path.to_owned()).expect("the volume opens"));
+    let kernel = Arc::new(Mutex::new(Kernel::default()));
+    let seen = Arc::clone(&kernel);
+    let stand = move |file: &File| {
+        let mut kernel = seen.lock();
+        kernel.disk.syncs += 1;
+        if kernel.disk.syncs == loses {
+            kernel.lost = &kernel.disk.written - &kernel.disk.durable;
+        }
+        let written = kernel.disk.written.clone();
+        drop(kernel);
+        // Others' syncs begin and end here.
+        thread::yield_now();
+        let mut kernel = seen.lock();
+        if kernel.disk.syncs >= loses && kernel.told.insert(file.as_raw_fd()) {
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        let kept = &written - &kernel.lost;
+        kernel.disk.durable.extend(kept);
+        Ok(())
+    };
+    let watched = watch(&volume.file, Syncs::Stand(Arc::new(stand)));
+    let pool = Arc::new(Pool::start("model-sync", 1).expect("the pool starts"));
+    let writers: Vec<_> = (0..WRITERS)
+        .map(|writer| {
+            let (volume, kernel, pool) = (Arc::clone(&volume), Arc::clone(&kernel), Arc::clone(&pool));
+            thread::spawn(move || {
+                kernel.lock().disk.written.insert(writer);
+                let answered = if writer == 0 {
+                    volume.hold();
+                    volume.unsynced().sync()
+                } else {
+                    shuttle::future::block_on(volume.sync(&pool))
+                };
+                let durable = kernel.lock().disk.durable.contains(&writer);
+                assert!(durable || answered.is_err(), "writer {writer} was answered, and its bytes are lost");
+            })
+        })
+        .collect();
+    for writer in writers {
+        writer.join().expect("a writer ends");
+    }
+    pool.close();
+    drop(watched);
+}
+
+#[test]
+fn nobody_is_answered_by_a_sync_that_ran_beside_one_that_failed() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("volume");
+    std::fs::write(&path, [0; 8]).expect("the volume is made");
+    let schedules = effort::of(2_000, 500_000) as usize;
+    for loses in [1, 2] {
+        let (one, two) = (path.clone(), path.clone());
+        shuttle::check_random(move || the_lane_syncs_beside(&one, loses), schedules);
+        shuttle::check_pct(move || the_lane_syncs_beside(&two, loses), schedules, 3);
+    }
+    println!("models: {} schedules of the lane's syncs beside shared ones", 4 * schedules);
 }
 
 #[test]
