@@ -135,8 +135,12 @@ pub(crate) mod faults {
         Fail,
         /// They are the test's own.
         #[cfg(feature = "shuttle")]
-        Stand(std::sync::Arc<dyn Fn(&File) -> io::Result<()> + Send + Sync>),
+        Stand(Stand),
     }
+
+    /// A sync of a test's own, of the open file that it is given.
+    #[cfg(feature = "shuttle")]
+    pub(crate) type Stand = std::sync::Arc<dyn Fn(&File) -> io::Result<()> + Send + Sync>;
 
     static WATCHED: Mutex<BTreeMap<(u64, u64), (Syncs, u32)>> = Mutex::new(BTreeMap::new());
 
