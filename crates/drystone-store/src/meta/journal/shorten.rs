@@ -1,9 +1,10 @@
 //! Drops what the engine's tables hold already.
 //!
-//! A start reads the engine's journals batch by batch, 64 MB and more, at some 2 us a row, and passes over all but the
-//! last few MB, because they lie in tables. This reads them first, at ten times that speed, and leaves the engine the
-//! rest. It drops exactly what the engine would pass over; of what it does not understand it drops nothing, and leaves
-//! the judgement to the engine. Without it a store with a million small objects took up to a second to start.
+//! A start reads the engine's journals row by row, 64 MB and more, and passes over all but the last few MB, because they
+//! lie in tables. This reads them first, without what the engine does for each row, and leaves the engine the rest. It
+//! drops exactly what the engine would pass over; of what it does not understand it drops nothing, and leaves the
+//! judgement to the engine. Without it a store with a million small objects took a second to start
+//! (`docs/performance.md`).
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
