@@ -106,7 +106,10 @@ def test_verify_on_data_in_use_is_refused(server, s3, bucket):
 
 def test_the_end_waits_for_requests_in_flight(server, s3, signer, bucket):
     body = pattern(8 * MIB)
-    with signer.open("PUT", "/bucket/key", headers={"content-length": str(len(body))}) as connection:
+    head = {"content-length": str(len(body)), "expect": "100-continue"}
+    with signer.open("PUT", "/bucket/key", headers=head) as connection:
+        # It is in flight when its body is asked for; before that, a connection that says nothing is closed.
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(body[:MIB])
         server.process.terminate()
         # New connections are refused from here on; the one in flight goes on.
