@@ -39,6 +39,7 @@ IDLE = 10_000
 FILES = 1_024
 SLOW = 1_000
 ANNOUNCED = 1_000
+STAYING = 2_000
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -211,6 +212,20 @@ def test_a_thousand_slow_writers(bounded):
             connection.setblocking(False)
             with contextlib.suppress(BlockingIOError, ConnectionError):
                 connection.send(piece)
+
+    besiege(bounded, act)
+
+
+def test_two_thousand_that_stay_after_an_upload(bounded):
+    """Who was served and stays costs no more than who never asked, though a large body came through each connection."""
+    signer, body = Signer(bounded), pattern(MIB)
+
+    def act(connections):
+        for number in range(STAYING):
+            opened = signer.open("PUT", f"/bucket/stays-{number % 10}", headers={"content-length": str(MIB)})
+            connection = connections.enter_context(opened)
+            connection.sendall(body)
+            assert read_answer(connection).status == 200
 
     besiege(bounded, act)
 

@@ -101,6 +101,25 @@ impl Pace {
     }
 }
 
+/// Wakes a task that waits for something to stand still. One timer serves many waits, because whatever moves in between
+/// need not set it anew.
+#[derive(Debug, Default)]
+pub(crate) struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// Has the task woken `after` this time at the latest; earlier, if it was set before.
+    pub(crate) fn wake_after(&mut self, after: Duration, cx: &mut Context<'_>) {
+        let alarm = self.0.get_or_insert_with(|| Box::pin(sleep(after)));
+        if alarm.as_mut().poll(cx).is_ready() {
+            alarm.as_mut().reset(Instant::now() + after);
+            // It registers the task: it is not over yet, or the task is polled again at once.
+            if alarm.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
@@ -154,5 +173,25 @@ mod tests {
         pace.progressed(500);
         pause(Duration::from_secs(1000)).await;
         assert_eq!(expiry(&mut pace).await.as_secs(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_alarm_rings_for_each_wait_in_turn() {
+        let mut alarm = Alarm::default();
+        for seconds in [10, 3, 20] {
+            let (limit, start) = (Duration::from_secs(seconds), Instant::now());
+            let mut polls = 0;
+            poll_fn(|cx| {
+                polls += 1;
+                let left = limit.saturating_sub(start.elapsed());
+                if left.is_zero() {
+                    return Poll::Ready(());
+                }
+                alarm.wake_after(left, cx);
+                Poll::Pending
+            })
+            .await;
+            assert_eq!((start.elapsed().as_secs(), polls), (seconds, 2));
+        }
     }
 }

@@ -18,7 +18,7 @@
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ use super::Peer;
 use super::arriving::{Arriving, GiveBack, Unread};
 use super::connection::Arrived;
 use super::places::Turn;
+use super::rest::{Answered, Signs};
 use crate::deadline;
 use crate::response_body::{BoxError, ResponseBody};
 
@@ -46,17 +47,18 @@ const SLOW_DOWN: &[u8] =
 /// How long reading them away may take.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
 
-/// Answers one request. `lingers` is set when the connection must outlive its last answer.
+/// Answers one request. `signs` hear when hyper has the whole answer, and when the connection must outlive it.
 pub(super) async fn exchange<H, F>(
     handler: H,
     request: Request<Incoming>,
     arrived: &Arrived,
-    lingers: &AtomicBool,
+    signs: &Arc<Signs>,
 ) -> Result<Response<Answering>, Infallible>
 where
     H: Fn(Request<Arriving>, Peer) -> F,
     F: Future<Output = Response<ResponseBody>>,
 {
+    let answered = Answered::when_dropped(signs);
     let (version, expects) = (request.version(), expects_continue(&request));
     // HTTP/2 can end one stream without touching the others.
     let settles = version < Version::HTTP_2 && !request.body().is_end_stream();
@@ -75,19 +77,20 @@ where
     if let Some(left) = left
         && settle(left, expects).await == Connection::Closes
     {
-        lingers.store(true, Ordering::Relaxed);
+        signs.linger();
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if answered_early {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response.map(|body| Answering { body, _turn: turn }))
+    Ok(response.map(|body| Answering { body, _turn: turn, _answered: answered }))
 }
 
-/// An answer's body, which keeps the request's turn until it has left.
+/// An answer's body, which keeps the request's turn until hyper has the whole of it.
 pub(super) struct Answering {
     body: ResponseBody,
     _turn: Option<Turn>,
+    _answered: Answered,
 }
 
 impl Body for Answering {

@@ -161,6 +161,13 @@ impl Seat {
         Some(Turn { _busy: busy, _permit: permit })
     }
 
+    /// How long no request has been answered, if none is.
+    pub(super) fn idle(&self) -> Duration {
+        Duration::from_millis(
+            self.watch.elapsed_ms().saturating_sub(self.idle_since_ms.load(Ordering::Relaxed)),
+        )
+    }
+
     /// The client makes us wait: for a byte of its body, or to take a byte of an answer.
     pub(super) fn waits(&self) {
         if self.waits_since_ms.load(Ordering::Relaxed) == NEVER {

@@ -9,16 +9,14 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::StatusCode;
 use http_body::Body as _;
-use http_body_util::{BodyExt, Empty};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsConnector;
 
 use super::*;
+
+mod rest;
+mod tls;
 
 /// A server on a port of its own, with whatever the test wants to do to requests.
 struct Server {
@@ -375,6 +373,11 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
         let mut client = server.connect().await;
         client.send(beginning).await;
         client.rest().await;
+        // After an answer no longer than before the first.
+        let mut client = server.connect().await;
+        client.send(&format!("GET /b HTTP/1.1\r\nhost: x\r\n\r\n{beginning}")).await;
+        assert_eq!(client.answer().await.1, "GET /b 0");
+        client.rest().await;
     }
 }
 
@@ -569,99 +572,6 @@ async fn traffic_is_counted() {
         format!(r#"drystone_http_sent_bytes_total{{listener="s3"}} {}"#, head.len() + body.len()),
     ] {
         assert!(metrics.render().contains(&line), "{line} is not in\n{}", metrics.render());
-    }
-}
-
-fn testdata(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/listen/testdata").join(name)
-}
-
-fn tls_server() -> Server {
-    let mut options = ListenOptions::new(loopback());
-    options.tls = Some(TlsFiles { cert: testdata("localhost.crt"), key: testdata("localhost.key") });
-    Server::start_with(options, |request, peer: Peer| {
-        assert_eq!(peer.transport, Transport::Tls);
-        echo(request, peer)
-    })
-}
-
-async fn tls_connect(server: &Server, protocols: &[&[u8]]) -> tokio_rustls::client::TlsStream<TcpStream> {
-    let mut roots = RootCertStore::empty();
-    roots
-        .add(CertificateDer::from_pem_file(testdata("localhost.crt")).expect("a certificate"))
-        .expect("a root");
-    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("the default versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
-    let stream = TcpStream::connect(server.address).await.expect("a connection");
-    let name = ServerName::try_from("localhost").expect("a name");
-    TlsConnector::from(Arc::new(config)).connect(name, stream).await.expect("a handshake")
-}
-
-#[tokio::test]
-async fn tls_carries_http1() {
-    let server = tls_server();
-    for protocols in [&[][..], &[&b"http/1.1"[..]]] {
-        let mut client = Client::new(tls_connect(&server, protocols).await);
-        client.send("PUT /a HTTP/1.1\r\nhost: x\r\ncontent-length: 5\r\n\r\nhello").await;
-        assert_eq!(client.answer().await.1, "PUT /a 5");
-    }
-}
-
-#[tokio::test]
-async fn tls_carries_http2() {
-    let server = tls_server();
-    let stream = tls_connect(&server, &[b"h2", b"http/1.1"]).await;
-    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    let io = hyper_util::rt::TokioIo::new(stream);
-    let executor = hyper_util::rt::TokioExecutor::new();
-    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.expect("HTTP/2");
-    let mut running = JoinSet::new();
-    running.spawn(connection);
-    for path in ["/a", "/b//c"] {
-        let request =
-            Request::get(format!("https://localhost{path}")).body(Empty::<Bytes>::new()).expect("a request");
-        let response = sender.send_request(request).await.expect("an answer");
-        let body = response.into_body().collect().await.expect("a body").to_bytes();
-        assert_eq!(body, format!("GET https://localhost{path} 0"));
-    }
-    drop(sender);
-    running.join_next().await.expect("one task").expect("no panic").expect("a clean end");
-    assert_eq!(server.stop().await.aborted, 0);
-}
-
-#[tokio::test]
-async fn a_client_without_tls_on_a_tls_port_is_let_go() {
-    let server = tls_server();
-    let mut client = server.connect().await;
-    client.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert!(!client.rest().await.contains("200"));
-    let mut good = Client::new(tls_connect(&server, &[]).await);
-    good.send("GET /a HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert_eq!(good.answer().await.1, "GET /a 0");
-}
-
-#[test]
-fn unusable_tls_files_are_named() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).expect("a file");
-        path
-    };
-    let other_key = include_str!("testdata/localhost.key").replace("PRIVATE KEY", "SOMETHING");
-    for (cert, key, named) in [
-        (folder.path().join("missing.crt"), testdata("localhost.key"), "missing.crt"),
-        (testdata("localhost.crt"), folder.path().join("missing.key"), "missing.key"),
-        (file("empty.crt", ""), testdata("localhost.key"), "empty.crt"),
-        (testdata("localhost.crt"), file("no.key", &other_key), "no.key"),
-        (testdata("localhost.crt"), file("not.pem", "hello"), "not.pem"),
-    ] {
-        let error = tls::acceptor(&TlsFiles { cert, key }).err().expect(named);
-        assert!(error.to_string().contains(named), "{error}");
     }
 }
 
