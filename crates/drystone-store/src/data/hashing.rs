@@ -73,7 +73,7 @@ impl Hashing {
     /// Hashes what waits until nothing does.
     fn work(&self) {
         let hasher = Hasher(self);
-        while let Some(mut batches) = hasher.next() {
+        while let Some(mut batches) = hasher.next_after_others() {
             Digests::update_together(
                 batches.iter_mut().map(|batch| (&mut batch.digests, batch.pieces.as_slice())),
             );
@@ -86,6 +86,14 @@ impl Hashing {
 struct Hasher<'h>(&'h Hashing);
 
 impl Hasher<'_> {
+    /// As [`Hasher::next`], after whoever else wants this core while few wait: they may bring more.
+    fn next_after_others(&self) -> Option<Vec<Batch>> {
+        if self.0.state.lock().waiting.len() < Md5::TOGETHER / 2 {
+            thread::yield_now();
+        }
+        self.next()
+    }
+
     /// What is hashed next; `None` when nothing waits and this thread is none of them any more.
     fn next(&self) -> Option<Vec<Batch>> {
         let mut state = self.0.state.lock();
