@@ -64,6 +64,7 @@ const SIMULATION: &[Suite] = &[
         "ReclaimListEmptiedFirst",
         "WorkerNotWoken",
     ]),
+    promises("reading").first_for(&["PinnedForgotten"]),
     promises("rot").first_for(&["SmallBodyNotVerified"]),
     store("drystone_store").first_for(&[
         "ChangedRowKept",

@@ -86,6 +86,8 @@ mistakes! {
     Simulation FindersNotAwaited,
     /// Nobody is told that there is something to give back.
     Simulation WorkerNotWoken,
+    /// What is read while it should be freed is not remembered for later.
+    Simulation PinnedForgotten,
     /// What was freed stays on the reclaim list.
     Simulation ReclaimListNotEmptied,
     /// The reclaim list is emptied before its bytes are freed.

@@ -15,6 +15,7 @@ use crate::meta::records::{BucketRecord, Record};
 use crate::meta::tables;
 use crate::names::BucketName;
 use crate::planted::{Mistake, planted};
+use crate::reclaim::known::{Known, Noting, OnList};
 use crate::reclaim::pins::Pins;
 use crate::sync::atomic::{AtomicBool, Ordering};
 use crate::world::{Clock, Entropy};
@@ -47,17 +48,10 @@ pub struct Store {
     pub(crate) pins: Arc<Pins>,
     pub(crate) quotas: Arc<Quotas>,
     audit: Option<Arc<dyn Audit>>,
+    /// What the worker has to free.
+    pub(crate) known: Arc<Known>,
     work: Arc<Signal>,
     abort_jobs: Signal,
-}
-
-/// Whether a command may put extents on the reclaim list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Frees {
-    /// It may: the worker is woken after it has settled.
-    Extents,
-    /// It never does.
-    Nothing,
 }
 
 impl Store {
@@ -73,6 +67,7 @@ impl Store {
             pins: Arc::new(Pins::new(move || unpinned.raise())),
             quotas: Arc::default(),
             audit: None,
+            known: Arc::default(),
             work,
             abort_jobs: Signal::default(),
         }
@@ -112,8 +107,9 @@ impl Store {
         if needed > available { Err(Error::NoSpace { needed, available }) } else { Ok(()) }
     }
 
-    /// Says that there may be something to give back; never waits.
+    /// Says that there may be something to give back, of which nobody knows; never waits.
     pub fn wake(&self) {
+        self.known.add(OnList::Unknown);
         self.work.raise();
     }
 
@@ -131,10 +127,12 @@ impl Store {
     /// uploads of deleted buckets whose client went away, and gives back freed bytes. Run one such worker
     /// per store.
     ///
-    /// A failure is logged and tried again with the next wake.
-    pub async fn work(&self) {
+    /// Once woken, it waits for `gather` first: what is freed meanwhile goes back together, for the same two
+    /// syncs. A failure is logged and tried again with the next wake.
+    pub async fn work<G: Future<Output = ()>>(&self, gather: impl Fn() -> G) {
         loop {
             self.work.raised().await;
+            gather().await;
             if let Err(error) = self.work_once().await {
                 tracing::error!(error = %Chain(&error), "freed bytes could not be given back; trying again later");
             }
@@ -143,7 +141,7 @@ impl Store {
 
     async fn work_once(&self) -> Result<(), Error> {
         self.free_all_condemned().await?;
-        self.give_back().await.map(drop)
+        self.give_known_back().await
     }
 
     /// Runs an operation's one commit. Extents that stay without an owner are freed before the
@@ -153,7 +151,17 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&mut dyn Tx) -> Result<T, Error> + Send + 'static,
     {
-        match self.meta.commit(pending, decide).await {
+        self.commit_then(pending, decide, |done| done).await
+    }
+
+    async fn commit_then<T, U, F, S>(&self, pending: Vec<Pending>, decide: F, stands: S) -> Result<U, Error>
+    where
+        T: Send + 'static,
+        U: Send + 'static,
+        F: FnMut(&mut dyn Tx) -> Result<T, Error> + Send + 'static,
+        S: FnOnce(T) -> U + Send + 'static,
+    {
+        match self.meta.commit_then(pending, decide, stands).await {
             Ok(done) => Ok(done),
             Err((refusal, unowned)) => {
                 self.free_unowned(unowned).await;
@@ -162,8 +170,8 @@ impl Store {
         }
     }
 
-    /// As [`Store::commit`], for operations that may put extents on the reclaim list. The worker is
-    /// woken after the command has settled, also when its caller went away before that.
+    /// As [`Store::commit`], for operations that may put extents on the reclaim list. The worker hears of
+    /// these when they are there on stable storage, also when the caller went away before that.
     pub(crate) async fn commit_and_give_back<T, F>(
         &self,
         pending: Vec<Pending>,
@@ -173,43 +181,43 @@ impl Store {
         T: Send + 'static,
         F: FnMut(&mut dyn Tx) -> Result<T, Error> + Send + 'static,
     {
-        if planted(Mistake::WorkerNotWoken) {
-            return self.commit(pending, decide).await;
-        }
-        let wakes = RaiseOnDrop(Arc::clone(&self.work));
-        let decide_and_wake = move |tx: &mut dyn Tx| {
-            // Named here so that the closure owns it: it is dropped with the settled command.
-            let _ = &wakes;
-            decide(tx)
+        let decide_and_note = move |tx: &mut dyn Tx| {
+            // An engine may run a command again; only its last run counts.
+            let mut noting = Noting::new(tx);
+            decide(&mut noting).map(|done| (done, noting.noted))
         };
-        self.commit(pending, decide_and_wake).await
+        let (known, work) = (Arc::clone(&self.known), Arc::clone(&self.work));
+        let stands = move |(done, noted)| {
+            if !planted(Mistake::WorkerNotWoken) && known.add(noted) {
+                work.raise();
+            }
+            done
+        };
+        self.commit_then(pending, decide_and_note, stands).await
     }
 
-    /// As [`Store::commit`], for operations that change uploads: `decide` notes what became of them, and the
-    /// [audit](crate::audit) is told of it when it is on stable storage, whoever is still waiting then.
-    pub(crate) async fn commit_and_tell<T, F>(&self, frees: Frees, mut decide: F) -> Result<T, Error>
+    /// As [`Store::commit_and_give_back`], for operations that change uploads: `decide` notes what became of them,
+    /// and the [audit](crate::audit) is told of it when it is on stable storage, whoever is still waiting then.
+    pub(crate) async fn commit_and_tell<T, F>(&self, mut decide: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: FnMut(&mut dyn Tx, &mut Vec<Event>) -> Result<T, Error> + Send + 'static,
     {
-        let wakes = frees == Frees::Extents && !planted(Mistake::WorkerNotWoken);
-        let wakes = wakes.then(|| RaiseOnDrop(Arc::clone(&self.work)));
         let decide_and_note = move |tx: &mut dyn Tx| {
-            // Named here so that the closure owns it, as in `commit_and_give_back`.
-            let _ = &wakes;
-            // An engine may run a command again; only its last run counts.
-            let mut events = Vec::new();
-            decide(tx, &mut events).map(|done| (done, events))
+            let (mut noting, mut events) = (Noting::new(tx), Vec::new());
+            decide(&mut noting, &mut events).map(|done| (done, noting.noted, events))
         };
-        let audit = self.audit.clone();
-        let stands = move |(done, events)| (done, Telling { audit, events });
-        match self.meta.commit_then(Vec::new(), decide_and_note, stands).await {
-            Ok((done, telling)) => {
-                drop(telling);
-                Ok(done)
+        let (known, work, audit) = (Arc::clone(&self.known), Arc::clone(&self.work), self.audit.clone());
+        let stands = move |(done, noted, events)| {
+            if !planted(Mistake::WorkerNotWoken) && known.add(noted) {
+                work.raise();
             }
-            Err((refusal, _)) => Err(refusal),
-        }
+            (done, Telling { audit, events })
+        };
+        self.commit_then(Vec::new(), decide_and_note, stands).await.map(|(done, telling)| {
+            drop(telling);
+            done
+        })
     }
 
     async fn free_unowned(&self, unowned: Vec<Pending>) {
@@ -262,15 +270,6 @@ impl std::fmt::Display for Chain<'_> {
 struct Signal {
     raised: AtomicBool,
     waiting: AtomicWaker,
-}
-
-/// Raises the signal when it goes, whoever drops it.
-struct RaiseOnDrop(Arc<Signal>);
-
-impl Drop for RaiseOnDrop {
-    fn drop(&mut self) {
-        self.0.raise();
-    }
 }
 
 impl Signal {

@@ -5,6 +5,7 @@
 //! is cut or started. After every start nothing is damaged and every byte has a name.
 
 use std::collections::BTreeMap;
+use std::future::ready;
 use std::sync::Arc;
 
 use drystone_core::abort_jobs::job::JobError;
@@ -414,7 +415,7 @@ impl Site {
         };
         let store = Arc::new(Store::new(parts));
         let works = Arc::clone(&store);
-        let worker = Task::new(async move { works.work().await });
+        let worker = Task::new(async move { works.work(|| ready(())).await });
         let recovered = run(store.recover());
         self.process = Some(Process { store, data, worker });
         if self.machine.is_dark() {
@@ -508,6 +509,14 @@ impl Site {
             }
         }
         report
+    }
+
+    /// What is on the reclaim list.
+    ///
+    /// # Panics
+    /// When anything is wrong with what is stored.
+    pub fn reclaimable_bytes(&self) -> u64 {
+        self.verify().reclaimable_bytes
     }
 
     /// Ends the process in order, starts another, and proves that nothing is left over.

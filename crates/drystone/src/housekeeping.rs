@@ -21,9 +21,19 @@ const INTERVAL: Duration = Duration::from_mins(1);
 /// How often the lifecycle rules are carried out.
 const LIFECYCLE_INTERVAL: Duration = Duration::from_mins(10);
 
+/// How long freed bytes gather before they go back together: each time costs two syncs, and each freed byte is to be
+/// back within a second.
+const GATHER: Duration = Duration::from_millis(20);
+
 const FAILED: &str = "drystone_lifecycle_failed_runs_total";
 const LAST_RUN: &str = "drystone_lifecycle_last_run_timestamp_seconds";
 const NEXT_RUN: &str = "drystone_lifecycle_next_run_timestamp_seconds";
+
+/// Gives freed bytes back for ever.
+#[expect(clippy::disallowed_methods, reason = "as housekeeping, of which it is a part")]
+pub(crate) async fn give_back(store: Arc<Store>) {
+    store.work(|| tokio::time::sleep(GATHER)).await;
+}
 
 /// Carries out the lifecycle rules for ever.
 #[expect(clippy::disallowed_methods, reason = "as housekeeping, of which it is a part")]

@@ -167,7 +167,7 @@ async fn serve(
     };
     let working = async {
         tokio::join!(
-            store.work(),
+            housekeeping::give_back(Arc::clone(&store)),
             housekeeping::run(Arc::clone(&store)),
             housekeeping::run_lifecycle(Arc::clone(&store), Arc::clone(&clock)),
             abort_jobs::run(Arc::clone(&store), Arc::clone(&clock)),

@@ -22,7 +22,7 @@ use crate::names::{AccountId, BucketName, ObjectKey, Timestamp};
 use crate::objects::list::not_a_key;
 use crate::planted::{Mistake, planted};
 use crate::reclaim::ownership::SEGMENTS_PER_COMMIT;
-use crate::store::{Frees, Store};
+use crate::store::Store;
 use crate::uploads::abort::remove_upload;
 use crate::uploads::upload::held;
 
@@ -90,7 +90,7 @@ impl Store {
         loop {
             let tried = batch.clone();
             let decide = move |tx: &mut dyn Tx, events: &mut Vec<Event>| carry_out(tx, events, &tried, now);
-            match self.commit_and_tell(Frees::Extents, decide).await {
+            match self.commit_and_tell(decide).await {
                 // One of them cannot be read whole: the first half goes alone, down to the one.
                 Err(Error::Meta(error @ MetaError::Corrupt { .. })) if batch.halve(&error) => {}
                 outcome => return outcome,

@@ -14,8 +14,9 @@ use crate::meta::records::UsageRecord;
 use crate::meta::tables::{self, Table, Within, load};
 use crate::names::BucketName;
 use crate::planted::{Mistake, planted};
+use crate::reclaim::known::OnList;
 use crate::reclaim::ownership::SEGMENTS_PER_COMMIT;
-use crate::store::{Frees, Store, bucket_for};
+use crate::store::{Store, bucket_for};
 use crate::uploads::abort::remove_upload;
 
 /// Uploads that one transaction frees.
@@ -29,7 +30,7 @@ impl Store {
     pub async fn delete_bucket(&self, caller: &Caller, name: &BucketName) -> Result<(), Error> {
         let (caller, name) = (caller.clone(), name.clone());
         let left = self
-            .commit_and_tell(Frees::Extents, move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
+            .commit_and_tell(move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
                 let bucket = bucket_for(tx, &name, &caller)?;
                 let objects = Within::prefix(tables::current(bucket.id, ""));
                 if tx.scan(objects.range(), Order::Ascending).next().transpose()?.is_some() {
@@ -70,6 +71,9 @@ impl Store {
             let rows = view.scan(Within::prefix(tables::all(Table::Condemned)).range(), Order::Ascending);
             rows.map(|row| tables::read_number_key(&row?.0)).collect::<Result<_, _>>()?
         };
+        if !condemned.is_empty() {
+            self.known.add(OnList::Unknown);
+        }
         for bucket in condemned {
             while !self.commit(Vec::new(), move |tx: &mut dyn Tx| free_some_uploads(tx, bucket)).await? {}
         }

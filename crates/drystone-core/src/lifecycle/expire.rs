@@ -22,7 +22,7 @@ use crate::meta::tables::{self, Table, Within, load};
 use crate::names::{BucketName, ObjectKey, Timestamp, UploadId};
 use crate::objects::list::not_a_key;
 use crate::reclaim::ownership::SEGMENTS_PER_COMMIT;
-use crate::store::{Frees, Store};
+use crate::store::Store;
 use crate::uploads::abort::{Aborted, remove_upload};
 use crate::uploads::upload::held;
 
@@ -115,7 +115,7 @@ impl Store {
             }
             Ok((expired, rest))
         };
-        self.commit_and_tell(Frees::Extents, decide).await
+        self.commit_and_tell(decide).await
     }
 }
 

@@ -1,6 +1,6 @@
 //! Giving freed bytes back to the file system.
 //!
-//! (1) Read a batch of the reclaim list. (2) Wait for readers who may still find its extents, and
+//! (1) Take a batch of what is on the reclaim list. (2) Wait for readers who may still find its extents, and
 //! leave out what is pinned. (3) Free the batch; on return that is on stable storage. (4) Take the
 //! batch off the list. A crash between 3 and 4 frees twice, which is harmless; the other order
 //! could forget bytes for ever.
@@ -11,6 +11,7 @@ use crate::meta::door::{Order, Tx};
 use crate::meta::records::{FreedRecord, Record};
 use crate::meta::tables::{self, Table, Within};
 use crate::planted::{Mistake, planted};
+use crate::reclaim::known::OnList;
 use crate::store::Store;
 
 /// Extents freed in one batch.
@@ -36,33 +37,63 @@ impl Store {
         let mut done = GivenBack::default();
         let mut after: Option<Vec<u8>> = None;
         loop {
-            let (mut batch, last) = self.reclaim_batch(after.as_deref())?;
+            let (batch, last) = self.reclaim_batch(after.as_deref())?;
             let Some(last) = last else { return Ok(done) };
             after = Some(last);
-            let listed = batch.len();
-            self.pins.wait_for_finders();
-            self.pins.keep_free(&mut batch, |freed| freed.id);
-            done.pinned += (listed - batch.len()) as u64;
-            if batch.is_empty() {
-                continue;
-            }
-            let late = planted(Mistake::ReclaimListEmptiedFirst).then(|| batch.clone());
-            if late.is_none() {
-                self.data.clone().free(batch.clone()).await?;
-            }
-            done.extents += batch.len() as u64;
-            done.bytes += batch.iter().map(|freed| freed.len).sum::<u64>();
-            self.commit(Vec::new(), move |tx: &mut dyn Tx| {
-                if !planted(Mistake::ReclaimListNotEmptied) {
-                    batch.iter().for_each(|freed| tx.delete(tables::reclaim(freed.id)));
-                }
-                Ok(())
-            })
-            .await?;
-            if let Some(late) = late {
-                self.data.clone().free(late).await?;
-            }
+            self.give_batch_back(batch, &mut done).await?;
         }
+    }
+
+    /// As [`Store::give_back`], for what commits have put on the list since the last call.
+    pub(crate) async fn give_known_back(&self) -> Result<(), Error> {
+        let given = match self.known.take() {
+            OnList::Unknown => self.give_back().await.map(drop),
+            OnList::These(extents) => {
+                let mut done = GivenBack::default();
+                let mut outcome = Ok(());
+                for batch in extents.chunks(BATCH_EXTENTS) {
+                    outcome = self.give_batch_back(batch.to_vec(), &mut done).await;
+                    if outcome.is_err() {
+                        break;
+                    }
+                }
+                outcome
+            }
+        };
+        given.inspect_err(|_| {
+            self.known.add(OnList::Unknown);
+        })
+    }
+
+    /// Steps 2 to 4 for a batch of what is on the list.
+    async fn give_batch_back(&self, mut batch: Vec<Freed>, done: &mut GivenBack) -> Result<(), Error> {
+        self.pins.wait_for_finders();
+        let pinned = self.pins.keep_free(&mut batch, |freed| freed.id);
+        done.pinned += pinned.len() as u64;
+        // Their last reader wakes the worker.
+        if !planted(Mistake::PinnedForgotten) {
+            self.known.add(OnList::These(pinned));
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let late = planted(Mistake::ReclaimListEmptiedFirst).then(|| batch.clone());
+        if late.is_none() {
+            self.data.clone().free(batch.clone()).await?;
+        }
+        done.extents += batch.len() as u64;
+        done.bytes += batch.iter().map(|freed| freed.len).sum::<u64>();
+        self.commit(Vec::new(), move |tx: &mut dyn Tx| {
+            if !planted(Mistake::ReclaimListNotEmptied) {
+                batch.iter().for_each(|freed| tx.delete(tables::reclaim(freed.id)));
+            }
+            Ok(())
+        })
+        .await?;
+        if let Some(late) = late {
+            self.data.clone().free(late).await?;
+        }
+        Ok(())
     }
 
     fn reclaim_batch(&self, after: Option<&[u8]>) -> Result<(Vec<Freed>, Option<Vec<u8>>), Error> {

@@ -65,16 +65,17 @@ impl Pins {
         }
     }
 
-    /// Keeps of `extents` those that nobody reads; the others are awaited.
-    pub fn keep_free<T>(&self, extents: &mut Vec<T>, id: impl Fn(&T) -> ExtentId) {
+    /// Keeps of `extents` those that nobody reads; the others are awaited, and handed out.
+    pub fn keep_free<T>(&self, extents: &mut Vec<T>, id: impl Fn(&T) -> ExtentId) -> Vec<T> {
         let mut pinned = self.pinned.lock();
-        extents.retain(|extent| match pinned.get_mut(&id(extent)) {
+        let awaited = |extent: &mut T| match pinned.get_mut(&id(extent)) {
             Some(pin) if !planted(Mistake::PinsNotHonoured) => {
                 pin.awaited = true;
-                false
+                true
             }
-            _ => true,
-        });
+            _ => false,
+        };
+        extents.extract_if(.., awaited).collect()
     }
 }
 
@@ -117,14 +118,14 @@ mod tests {
         let (first, second) = (pins.pin(&pins.enter(), vec![ONE, TWO]), pins.pin(&pins.enter(), vec![ONE]));
         let mut list = vec![ONE, TWO, ExtentId { volume: 2, offset: 0 }];
         pins.wait_for_finders();
-        pins.keep_free(&mut list, |id| *id);
+        assert_eq!(pins.keep_free(&mut list, |id| *id), [ONE, TWO]);
         assert_eq!(list, [ExtentId { volume: 2, offset: 0 }], "pinned extents are not freed");
         drop(first);
         assert_eq!(announced.load(Ordering::SeqCst), 1, "TWO is free");
         drop(second);
         assert_eq!(announced.load(Ordering::SeqCst), 2, "ONE is free");
         let mut list = vec![ONE, TWO];
-        pins.keep_free(&mut list, |id| *id);
+        assert!(pins.keep_free(&mut list, |id| *id).is_empty());
         assert_eq!(list, [ONE, TWO]);
     }
 }

@@ -13,7 +13,7 @@ use crate::meta::tables::{self, Within, load};
 use crate::names::{BucketName, ObjectKey, Timestamp, UploadId};
 use crate::planted::{Mistake, planted};
 use crate::reclaim::ownership;
-use crate::store::{Frees, Store, bucket_for};
+use crate::store::{Store, bucket_for};
 use crate::uploads::upload::find_upload;
 
 /// What to abort.
@@ -50,7 +50,7 @@ impl Store {
         if planted(Mistake::AbortFreesBeforeCommit) {
             self.free_parts_too_early(&request).await?;
         }
-        self.commit_and_tell(Frees::Extents, move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
+        self.commit_and_tell(move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
             let bucket = bucket_for(tx, &request.bucket, &caller)?;
             let (id, upload) = find_upload(tx, bucket.id, &request.key, &request.upload_id)?;
             if request.if_initiated.is_some_and(|time| time.seconds() != upload.initiated.seconds()) {

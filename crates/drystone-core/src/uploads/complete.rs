@@ -23,7 +23,7 @@ use crate::objects::object::{ObjectChecksum, ObjectInfo};
 use crate::objects::put::{PutOutcome, publish};
 use crate::planted::{Mistake, planted};
 use crate::reclaim::ownership;
-use crate::store::{Frees, Store, bucket_for};
+use crate::store::{Store, bucket_for};
 use crate::uploads::abort::{Aborted, forget_upload};
 use crate::uploads::upload::find_upload;
 
@@ -84,7 +84,7 @@ impl Store {
         request: CompleteUpload,
     ) -> Result<PutOutcome, Error> {
         let (caller, now) = (caller.clone(), self.clock.now());
-        self.commit_and_tell(Frees::Extents, move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
+        self.commit_and_tell(move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
             let bucket = bucket_for(tx, &request.bucket, &caller)?;
             match find_upload(tx, bucket.id, &request.key, &request.upload_id) {
                 Ok((id, upload)) => {

@@ -10,7 +10,7 @@ use crate::meta::records::{HeldRecord, UploadIndexRecord, UploadRecord};
 use crate::meta::tables::{self, next_moment, save};
 use crate::names::{BucketName, ObjectKey, UploadId};
 use crate::objects::object::Attributes;
-use crate::store::{Frees, Store, bucket_for};
+use crate::store::{Store, bucket_for};
 use crate::uploads::upload::UploadInfo;
 
 /// What to create.
@@ -39,7 +39,7 @@ impl Store {
         self.room_for_rows(0)?;
         let (now, random) = (self.clock.now(), self.entropy.next_u64());
         let (caller, quota) = (caller.clone(), self.quotas.of(&request.bucket));
-        self.commit_and_tell(Frees::Nothing, move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
+        self.commit_and_tell(move |tx: &mut dyn Tx, events: &mut Vec<Event>| {
             let bucket = bucket_for(tx, &request.bucket, &caller)?;
             let before = quota.before(tx, bucket.id, &request.bucket)?;
             let (tie, initiated) = next_moment(tx, now)?;

@@ -212,3 +212,23 @@ fn deleting_a_bucket_can_be_left_anywhere() {
         }
     }
 }
+
+#[test]
+fn deleting_a_bucket_of_many_uploads_goes_on_when_its_client_left() {
+    for polls in 0.. {
+        // More than one transaction frees; only the last has bytes, so the first frees none.
+        let world = World::hesitant(Pause::AfterWork);
+        (0..1_000).for_each(|_| drop(world.create_upload("wall")));
+        world.part(&world.create_upload("water"), 1, &bytes(50_000, 1));
+        let store = Arc::clone(&world.store);
+        let running = Box::pin(async move { store.delete_bucket(&owner(), &bucket(BUCKET)).await });
+        let over = depart(&world, running, polls, true);
+        world.settle();
+        let gone = world.store.head_bucket(&owner(), &bucket(BUCKET)).is_err();
+        assert_eq!(world.bytes_in_volumes(), if gone { 0 } else { 50_000 }, "{polls} polls");
+        if over {
+            assert!(polls > 1, "there are steps to go away at: {polls}");
+            break;
+        }
+    }
+}

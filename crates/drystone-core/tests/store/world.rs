@@ -5,6 +5,7 @@
 //! and uploads name. No test can forget it.
 
 use std::cell::{Cell, RefCell};
+use std::future::ready;
 use std::sync::Arc;
 use std::task::Poll;
 
@@ -120,7 +121,7 @@ impl World {
         let books = Arc::new(Books::default());
         let store = Arc::new(Store::new(parts).told_to(books.clone()).held_to(quotas));
         let works = Arc::clone(&store);
-        let worker = RefCell::new(Task::new(async move { works.work().await }));
+        let worker = RefCell::new(Task::new(async move { works.work(|| ready(())).await }));
         let world = Self { store, books, clock, meta, data, lane, worker, proven: Cell::new(false) };
         world.run(world.store.recover()).expect("an empty store recovers");
         world.create_bucket(BUCKET).expect("the first bucket is new");
