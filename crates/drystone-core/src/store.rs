@@ -154,6 +154,65 @@ impl Store {
         self.commit_then(pending, decide, |done| done).await
     }
 
+    /// As [`Store::commit`], for operations that may put extents on the reclaim list. The worker hears of
+    /// these when they are there on stable storage, also when the caller went away before that.
+    pub(crate) async fn commit_and_give_back<T, F>(
+        &self,
+        pending: Vec<Pending>,
+        decide: F,
+    ) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut dyn Tx) -> Result<T, Error> + Send + 'static,
+    {
+        self.commit_and_give_back_then(pending, decide, |done| done).await
+    }
+
+    /// As [`Store::commit_and_give_back`], for operations that change uploads: `decide` notes what became of them,
+    /// and the [audit](crate::audit) is told of it when it is on stable storage, whoever is still waiting then.
+    pub(crate) async fn commit_and_tell<T, F>(&self, mut decide: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnMut(&mut dyn Tx, &mut Vec<Event>) -> Result<T, Error> + Send + 'static,
+    {
+        let decide_and_note = move |tx: &mut dyn Tx| {
+            let mut events = Vec::new();
+            decide(tx, &mut events).map(|done| (done, events))
+        };
+        let audit = self.audit.clone();
+        let stands = move |(done, events)| (done, Telling { audit, events });
+        let (done, telling) = self.commit_and_give_back_then(Vec::new(), decide_and_note, stands).await?;
+        drop(telling);
+        Ok(done)
+    }
+
+    async fn commit_and_give_back_then<T, U, F, S>(
+        &self,
+        pending: Vec<Pending>,
+        mut decide: F,
+        stands: S,
+    ) -> Result<U, Error>
+    where
+        T: Send + 'static,
+        U: Send + 'static,
+        F: FnMut(&mut dyn Tx) -> Result<T, Error> + Send + 'static,
+        S: FnOnce(T) -> U + Send + 'static,
+    {
+        let decide_and_note = move |tx: &mut dyn Tx| {
+            // An engine may run a command again; only its last run counts.
+            let mut noting = Noting::new(tx);
+            decide(&mut noting).map(|done| (done, noting.noted))
+        };
+        let (known, work) = (Arc::clone(&self.known), Arc::clone(&self.work));
+        let stands = move |(done, noted)| {
+            if !planted(Mistake::WorkerNotWoken) && known.add(noted) {
+                work.raise();
+            }
+            stands(done)
+        };
+        self.commit_then(pending, decide_and_note, stands).await
+    }
+
     async fn commit_then<T, U, F, S>(&self, pending: Vec<Pending>, decide: F, stands: S) -> Result<U, Error>
     where
         T: Send + 'static,
@@ -168,56 +227,6 @@ impl Store {
                 Err(refusal)
             }
         }
-    }
-
-    /// As [`Store::commit`], for operations that may put extents on the reclaim list. The worker hears of
-    /// these when they are there on stable storage, also when the caller went away before that.
-    pub(crate) async fn commit_and_give_back<T, F>(
-        &self,
-        pending: Vec<Pending>,
-        mut decide: F,
-    ) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: FnMut(&mut dyn Tx) -> Result<T, Error> + Send + 'static,
-    {
-        let decide_and_note = move |tx: &mut dyn Tx| {
-            // An engine may run a command again; only its last run counts.
-            let mut noting = Noting::new(tx);
-            decide(&mut noting).map(|done| (done, noting.noted))
-        };
-        let (known, work) = (Arc::clone(&self.known), Arc::clone(&self.work));
-        let stands = move |(done, noted)| {
-            if !planted(Mistake::WorkerNotWoken) && known.add(noted) {
-                work.raise();
-            }
-            done
-        };
-        self.commit_then(pending, decide_and_note, stands).await
-    }
-
-    /// As [`Store::commit_and_give_back`], for operations that change uploads: `decide` notes what became of them,
-    /// and the [audit](crate::audit) is told of it when it is on stable storage, whoever is still waiting then.
-    pub(crate) async fn commit_and_tell<T, F>(&self, mut decide: F) -> Result<T, Error>
-    where
-        T: Send + 'static,
-        F: FnMut(&mut dyn Tx, &mut Vec<Event>) -> Result<T, Error> + Send + 'static,
-    {
-        let decide_and_note = move |tx: &mut dyn Tx| {
-            let (mut noting, mut events) = (Noting::new(tx), Vec::new());
-            decide(&mut noting, &mut events).map(|done| (done, noting.noted, events))
-        };
-        let (known, work, audit) = (Arc::clone(&self.known), Arc::clone(&self.work), self.audit.clone());
-        let stands = move |(done, noted, events)| {
-            if !planted(Mistake::WorkerNotWoken) && known.add(noted) {
-                work.raise();
-            }
-            (done, Telling { audit, events })
-        };
-        self.commit_then(Vec::new(), decide_and_note, stands).await.map(|(done, telling)| {
-            drop(telling);
-            done
-        })
     }
 
     async fn free_unowned(&self, unowned: Vec<Pending>) {
