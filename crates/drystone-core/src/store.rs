@@ -141,7 +141,7 @@ impl Store {
 
     async fn work_once(&self) -> Result<(), Error> {
         self.free_all_condemned().await?;
-        self.give_known_back().await
+        self.give_known_back().await.map(drop)
     }
 
     /// Runs an operation's one commit. Extents that stay without an owner are freed before the

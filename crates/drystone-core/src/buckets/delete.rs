@@ -14,7 +14,6 @@ use crate::meta::records::UsageRecord;
 use crate::meta::tables::{self, Table, Within, load};
 use crate::names::BucketName;
 use crate::planted::{Mistake, planted};
-use crate::reclaim::known::OnList;
 use crate::reclaim::ownership::SEGMENTS_PER_COMMIT;
 use crate::store::{Store, bucket_for};
 use crate::uploads::abort::remove_upload;
@@ -57,26 +56,25 @@ impl Store {
             })
             .await?;
         let Some(id) = left else { return Ok(()) };
-        while !self.commit_and_give_back(Vec::new(), move |tx: &mut dyn Tx| free_some_uploads(tx, id)).await?
-        {
-        }
-        Ok(())
+        self.free_condemned(id).await
     }
 
-    /// Goes on with bucket deletions that were cut short. Whoever calls this gives back afterwards what it freed:
-    /// a command that woke the worker would wake it again and again when it fails.
+    /// Goes on with bucket deletions that were cut short.
     pub(crate) async fn free_all_condemned(&self) -> Result<(), Error> {
         let condemned: Vec<u64> = {
             let view = self.meta.snapshot();
             let rows = view.scan(Within::prefix(tables::all(Table::Condemned)).range(), Order::Ascending);
             rows.map(|row| tables::read_number_key(&row?.0)).collect::<Result<_, _>>()?
         };
-        if !condemned.is_empty() {
-            self.known.add(OnList::Unknown);
-        }
         for bucket in condemned {
-            while !self.commit(Vec::new(), move |tx: &mut dyn Tx| free_some_uploads(tx, bucket)).await? {}
+            self.free_condemned(bucket).await?;
         }
+        Ok(())
+    }
+
+    async fn free_condemned(&self, bucket: u64) -> Result<(), Error> {
+        let decide = move |tx: &mut dyn Tx| free_some_uploads(tx, bucket);
+        while !self.commit_and_give_back(Vec::new(), decide).await? {}
         Ok(())
     }
 }

@@ -34,35 +34,38 @@ impl Store {
     /// # Errors
     /// [`Error::Data`] or [`Error::Meta`]; what was not freed stays on the list.
     pub async fn give_back(&self) -> Result<GivenBack, Error> {
+        self.known.add(OnList::Unknown);
+        self.give_known_back().await
+    }
+
+    /// As [`Store::give_back`], where it is known what is on the list without reading it.
+    pub(crate) async fn give_known_back(&self) -> Result<GivenBack, Error> {
         let mut done = GivenBack::default();
+        let given = match self.known.take() {
+            OnList::Unknown => self.give_list_back(&mut done).await,
+            OnList::These(extents) => self.give_these_back(&extents, &mut done).await,
+        };
+        if given.is_err() {
+            self.known.add(OnList::Unknown);
+        }
+        given.map(|()| done)
+    }
+
+    async fn give_list_back(&self, done: &mut GivenBack) -> Result<(), Error> {
         let mut after: Option<Vec<u8>> = None;
         loop {
             let (batch, last) = self.reclaim_batch(after.as_deref())?;
-            let Some(last) = last else { return Ok(done) };
+            let Some(last) = last else { return Ok(()) };
             after = Some(last);
-            self.give_batch_back(batch, &mut done).await?;
+            self.give_batch_back(batch, done).await?;
         }
     }
 
-    /// As [`Store::give_back`], for what commits have put on the list since the last call.
-    pub(crate) async fn give_known_back(&self) -> Result<(), Error> {
-        let given = match self.known.take() {
-            OnList::Unknown => self.give_back().await.map(drop),
-            OnList::These(extents) => {
-                let mut done = GivenBack::default();
-                let mut outcome = Ok(());
-                for batch in extents.chunks(BATCH_EXTENTS) {
-                    outcome = self.give_batch_back(batch.to_vec(), &mut done).await;
-                    if outcome.is_err() {
-                        break;
-                    }
-                }
-                outcome
-            }
-        };
-        given.inspect_err(|_| {
-            self.known.add(OnList::Unknown);
-        })
+    async fn give_these_back(&self, extents: &[Freed], done: &mut GivenBack) -> Result<(), Error> {
+        for batch in extents.chunks(BATCH_EXTENTS) {
+            self.give_batch_back(batch.to_vec(), done).await?;
+        }
+        Ok(())
     }
 
     /// Steps 2 to 4 for a batch of what is on the list.
