@@ -23,6 +23,12 @@ const SHOWN_CHARS_MAX: usize = 300;
 /// Head of a CompleteMultipartUpload document.
 const COMPLETE_ROOT: &str = "CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
 
+/// Head of a VersioningConfiguration document.
+const VERSIONING_ROOT: &str = "VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"";
+
+/// What a server answers that has no such operation.
+const NOT_IMPLEMENTED: u16 = 501;
+
 /// A client of one server.
 pub struct Client<'t> {
     payload: Payload,
@@ -38,6 +44,15 @@ pub struct Page {
     pub bytes: u64,
     /// The query that asks for the next page.
     pub next: Option<Vec<(&'static str, String)>>,
+}
+
+/// What becomes of an object that is overwritten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versioning {
+    /// It is kept as a noncurrent version.
+    Enabled,
+    /// The server answers that it does not keep versions.
+    NotBuilt,
 }
 
 /// An object, or a part of one, that is sent.
@@ -96,6 +111,50 @@ impl<'t> Client<'t> {
             return Ok(());
         }
         self.wire.succeed(&Request::new("PUT", "", &[]), &mut Body::Bytes(b""), Sink::Keep).await.map(drop)
+    }
+
+    /// DeleteBucket, which must be empty.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn remove_bucket(&mut self) -> Result<(), Failure> {
+        let request = Request::new("DELETE", "", &[]);
+        self.wire.succeed(&request, &mut Body::Bytes(b""), Sink::Count).await.map(drop)
+    }
+
+    /// PutBucketVersioning: from now on the bucket keeps what is overwritten, where the server can do that.
+    ///
+    /// # Errors
+    /// [`Failure`]; only a 501 says that a server cannot.
+    pub async fn enable_versioning(&mut self) -> Result<Versioning, Failure> {
+        let xml = format!("<{VERSIONING_ROOT}><Status>Enabled</Status></VersioningConfiguration>");
+        let digest = content_md5(&xml);
+        let request = Request { lines: &digest, ..Request::new("PUT", "", &[("versioning", "")]) };
+        match self.wire.succeed(&request, &mut Body::Bytes(xml.as_bytes()), Sink::Keep).await {
+            Ok(_) => Ok(Versioning::Enabled),
+            Err(Failure::Status { status: NOT_IMPLEMENTED, .. }) => Ok(Versioning::NotBuilt),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// ListObjectVersions of one page, and DeleteObjects of all on it; how many there were.
+    ///
+    /// # Errors
+    /// [`Failure`]; a version that is not reported as deleted is one too.
+    pub async fn remove_page_of_versions(&mut self) -> Result<u64, Failure> {
+        let request = Request::new("GET", "", &[("max-keys", "1000"), ("versions", "")]);
+        let text = self.wire.succeed(&request, &mut Body::Bytes(b""), Sink::Keep).await?.text().into_owned();
+        let version = |text: &str| Some((element(text, "Key")?, element(text, "VersionId")?));
+        let versions: Option<Vec<_>> = text.split("<Version>").skip(1).map(version).collect();
+        let versions = versions.ok_or_else(|| request.wrong("a version has no key or no id"))?;
+        if versions.is_empty() {
+            return Ok(0);
+        }
+        let object = |(key, version): &(String, String)| {
+            format!("<Object><Key>{key}</Key><VersionId>{version}</VersionId></Object>")
+        };
+        self.delete_objects(versions.iter().map(object)).await?;
+        Ok(versions.len() as u64)
     }
 
     /// PutObject.
@@ -188,20 +247,26 @@ impl<'t> Client<'t> {
     /// # Errors
     /// [`Failure`]; a key that is not reported as deleted is one too.
     pub async fn delete_batch(&mut self, keys: &[String]) -> Result<(), Failure> {
+        self.delete_objects(keys.iter().map(|key| format!("<Object><Key>{key}</Key></Object>"))).await
+    }
+
+    /// DeleteObjects of elements as S3 wants them, at most 1,000.
+    async fn delete_objects(
+        &mut self,
+        objects: impl ExactSizeIterator<Item = String>,
+    ) -> Result<(), Failure> {
+        let asked = objects.len();
         let mut xml = String::from("<Delete xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
-        for key in keys {
-            write!(xml, "<Object><Key>{key}</Key></Object>").expect("a String takes every write");
-        }
+        xml.extend(objects);
         xml.push_str("</Delete>");
-        // S3 wants a digest of this body, whatever the signature says of it.
-        let digest = format!("content-md5: {}\r\n", BASE64.encode(Md5::digest(xml.as_bytes())));
+        let digest = content_md5(&xml);
         let request = Request { lines: &digest, ..Request::new("POST", "", &[("delete", "")]) };
         let answer = self.wire.succeed(&request, &mut Body::Bytes(xml.as_bytes()), Sink::Keep).await?;
         let deleted = answer.text().matches("<Deleted>").count();
-        if deleted == keys.len() {
+        if deleted == asked {
             return Ok(());
         }
-        Err(request.wrong(format!("{deleted} of {} keys were deleted: {}", keys.len(), shown(&answer))))
+        Err(request.wrong(format!("{deleted} of {asked} were deleted: {}", shown(&answer))))
     }
 
     /// UploadPartCopy of the whole object `from`, of the same bucket; the part's ETag.
@@ -461,6 +526,11 @@ impl<'t> Wire<'t> {
         head.push_str(request.lines);
         head.push_str("\r\n");
     }
+}
+
+/// The header that S3 wants beside some bodies, whatever the signature says of them, with its line's end.
+fn content_md5(body: &str) -> String {
+    format!("content-md5: {}\r\n", BASE64.encode(Md5::digest(body.as_bytes())))
 }
 
 fn shown(answer: &Answer) -> String {

@@ -3,7 +3,9 @@
 //! It and what it started itself are known by their ids, and only those are ever ended. Dropping it kills
 //! it: without that, an interrupted benchmark would leave servers that slow down the next one.
 
-use std::fs::{self, File};
+mod log;
+
+use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -12,6 +14,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
+use self::log::Log;
 use crate::clock::{self, Moment};
 
 /// How long a process may take to listen, or to end. A store of 10^7 keys writes for a while before it ends.
@@ -20,15 +23,12 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// The step of a poll: what a start is measured to.
 const STEP: Duration = Duration::from_millis(1);
 
-/// How much of a log is shown when something went wrong, in bytes.
-const SHOWN_BYTES: usize = 4_000;
-
 /// A process of ours.
 #[derive(Debug)]
 pub struct Launched {
     child: Child,
     name: String,
-    log: PathBuf,
+    log: Log,
     /// When it was started.
     since: Moment,
 }
@@ -40,9 +40,8 @@ impl Launched {
     /// It cannot be started.
     pub fn start(command: &mut Command, log: PathBuf) -> Result<Self> {
         let name = command.get_program().to_string_lossy().into_owned();
-        let file = File::options().create(true).append(true).open(&log);
-        let file = file.with_context(|| format!("open {}", log.display()))?;
-        command.stdin(Stdio::null()).stdout(file.try_clone().context("share a log")?).stderr(file);
+        let log = Log::open(log)?;
+        command.stdin(Stdio::null()).stdout(log.share()?).stderr(log.share()?);
         let since = Moment::now();
         let child = command.spawn().with_context(|| format!("start {name}"))?;
         Ok(Self { child, name, log, since })
@@ -113,9 +112,7 @@ impl Launched {
 
     /// The end of what it said.
     pub fn said(&self) -> String {
-        let text = fs::read(&self.log).unwrap_or_default();
-        let from = text.len().saturating_sub(SHOWN_BYTES);
-        String::from_utf8_lossy(text.get(from..).unwrap_or_default()).into_owned()
+        self.log.end()
     }
 }
 

@@ -42,6 +42,8 @@ pub struct Profile {
     pub part_bytes: u64,
     /// Keys that are listed; ten in each folder.
     pub keys: u64,
+    /// Keys that are listed where each has 100 noncurrent versions.
+    pub versioned_keys: u64,
     /// Small objects that are deleted 1,000 at a time.
     pub batch_keys: u64,
     /// Parts of the uploads that have as many as S3 allows.
@@ -78,6 +80,7 @@ impl Profile {
         stream_bytes: GIB,
         part_bytes: 16 * MIB,
         keys: 10_000,
+        versioned_keys: 10_000,
         batch_keys: 20_000,
         many_parts: 10_000,
         uploads: 1_000,
@@ -97,6 +100,7 @@ impl Profile {
         stored_bytes_max: GIB,
         stream_bytes: 256 * MIB,
         keys: 3_000,
+        versioned_keys: 1_000,
         batch_keys: 5_000,
         uploads: 200,
         bytes_back_max: Duration::from_secs(10),
@@ -133,6 +137,7 @@ impl Profile {
         stream_bytes: 24 * MIB,
         part_bytes: 8 * MIB,
         keys: 1_200,
+        versioned_keys: 20,
         batch_keys: 1_200,
         many_parts: 64,
         uploads: 16,

@@ -1,6 +1,7 @@
 //! The workloads, grouped by what they share: objects that are put, read and deleted; objects that are deleted
-//! 1,000 at a time; one long stream; an upload in parts; uploads of 10,000 parts; listings; uploads that are
-//! aborted; connections that rest; memory under many uploads; very many open uploads; a store of very many keys.
+//! 1,000 at a time; one long stream; an upload in parts; uploads of 10,000 parts; listings; listings of keys with many
+//! versions; uploads that are aborted; connections that rest; memory under many uploads; very many open uploads; a
+//! store of very many keys.
 //!
 //! A scenario makes what its workloads need, measures those that are wanted, and removes what it made.
 
@@ -11,6 +12,7 @@ mod multipart;
 mod bytes_back;
 mod many_parts;
 mod list;
+mod versions;
 mod uploads;
 mod idle;
 mod memory;
@@ -52,6 +54,8 @@ pub enum Scenario {
     ManyParts,
     /// Listings.
     List,
+    /// A listing of keys with many versions.
+    Versions,
     /// Uploads that are created and aborted.
     Uploads,
     /// Many long uploads at once.
@@ -66,7 +70,7 @@ pub enum Scenario {
 
 impl Scenario {
     /// All, in the order in which they are played.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::SmallObjects,
         Self::MediumObjects,
         Self::LargeObjects,
@@ -75,6 +79,7 @@ impl Scenario {
         Self::Multipart,
         Self::ManyParts,
         Self::List,
+        Self::Versions,
         Self::Uploads,
         Self::Idle,
         Self::Memory,
@@ -93,6 +98,7 @@ impl Scenario {
             Self::Multipart => &multipart::WORKLOADS,
             Self::ManyParts => &many_parts::WORKLOADS,
             Self::List => &list::WORKLOADS,
+            Self::Versions => &versions::WORKLOADS,
             Self::Uploads => &uploads::WORKLOADS,
             Self::Memory => &memory::WORKLOADS,
             Self::Idle => &idle::WORKLOADS,
@@ -116,7 +122,7 @@ impl Scenario {
 
     /// Whether it writes many times what the others do, and is played only when it is asked for.
     pub fn is_long(self) -> bool {
-        matches!(self, Self::Memory | Self::ManyUploads | Self::Grown)
+        matches!(self, Self::Versions | Self::Memory | Self::ManyUploads | Self::Grown)
     }
 
     /// Whether it shows what size does: of the store, and of its list of uploads.
@@ -138,6 +144,7 @@ impl Scenario {
             Self::Multipart => multipart::play(stage).await,
             Self::ManyParts => many_parts::play(stage).await,
             Self::List => list::play(stage).await,
+            Self::Versions => versions::play(stage).await,
             Self::Uploads => uploads::play(stage).await,
             Self::Memory => memory::play(stage).await,
             Self::Idle => idle::play(stage).await,

@@ -26,6 +26,10 @@ const NAME_BYTES_MIN: usize = 40;
 /// Keys in the bucket that is listed.
 const LISTED_KEYS: usize = 3 * PAGE;
 
+/// Folders on a page, and keys in each of them, where a page hides more than it shows.
+const FULL_FOLDERS: usize = 100;
+const KEYS_IN_FOLDER: usize = 10;
+
 /// Parts of an upload that is completed.
 const COMPLETED_PARTS: u16 = 100;
 
@@ -103,6 +107,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     on_disk(operation("disk-head", 100, heads)),
     on_disk(operation("disk-delete", 100, deletes)),
     on_disk(operation("disk-list-1000", 4, |server, rounds| lists(server, "", rounds))),
+    on_disk(operation("disk-list-100-full-folders", 4, full_folder_lists)),
 ];
 
 fn body(len: usize) -> Bytes {
@@ -190,6 +195,19 @@ fn lists(server: &Server, delimiter: &str, rounds: usize) -> Vec<Exchange> {
     each(rounds, |n| {
         let target = format!("/bucket?{delimiter}list-type=2&max-keys=1000&start-after=folder-{n:08}%2Fkey");
         Exchange::new(&Method::GET, &target).of_at_least(PAGE * entry)
+    })
+}
+
+/// Ten keys in every folder: what a page shows hides ten times as many rows.
+fn full_folder_lists(server: &Server, rounds: usize) -> Vec<Exchange> {
+    let bytes = body(1);
+    for folder in 0..FULL_FOLDERS + rounds {
+        (0..KEYS_IN_FOLDER).for_each(|n| server.put(&format!("folder-{folder:08}/{n}"), &bytes));
+    }
+    each(rounds, |n| {
+        let target =
+            format!("/bucket?delimiter=%2F&list-type=2&max-keys={FULL_FOLDERS}&start-after=folder-{n:08}%2F");
+        Exchange::new(&Method::GET, &target).of_at_least(FULL_FOLDERS * NAME_BYTES_MIN)
     })
 }
 
