@@ -55,6 +55,15 @@ pub enum Versioning {
     NotBuilt,
 }
 
+/// A version of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    /// The object's key.
+    pub key: String,
+    /// The version's id.
+    pub id: String,
+}
+
 /// An object, or a part of one, that is sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Source {
@@ -137,24 +146,28 @@ impl<'t> Client<'t> {
         }
     }
 
-    /// ListObjectVersions of one page, and DeleteObjects of all on it; how many there were.
+    /// The first page of ListObjectVersions, without delete markers.
+    ///
+    /// # Errors
+    /// [`Failure`].
+    pub async fn versions(&mut self) -> Result<Vec<Version>, Failure> {
+        let request = Request::new("GET", "", &[("max-keys", "1000"), ("versions", "")]);
+        let answer = self.wire.succeed(&request, &mut Body::Bytes(b""), Sink::Keep).await?;
+        let version =
+            |text: &str| Some(Version { key: element(text, "Key")?, id: element(text, "VersionId")? });
+        let versions: Option<Vec<_>> = answer.text().split("<Version>").skip(1).map(version).collect();
+        versions.ok_or_else(|| request.wrong("a version has no key or no id"))
+    }
+
+    /// DeleteObjects: all of `versions`, at most 1,000, in one request.
     ///
     /// # Errors
     /// [`Failure`]; a version that is not reported as deleted is one too.
-    pub async fn remove_page_of_versions(&mut self) -> Result<u64, Failure> {
-        let request = Request::new("GET", "", &[("max-keys", "1000"), ("versions", "")]);
-        let text = self.wire.succeed(&request, &mut Body::Bytes(b""), Sink::Keep).await?.text().into_owned();
-        let version = |text: &str| Some((element(text, "Key")?, element(text, "VersionId")?));
-        let versions: Option<Vec<_>> = text.split("<Version>").skip(1).map(version).collect();
-        let versions = versions.ok_or_else(|| request.wrong("a version has no key or no id"))?;
-        if versions.is_empty() {
-            return Ok(0);
-        }
-        let object = |(key, version): &(String, String)| {
-            format!("<Object><Key>{key}</Key><VersionId>{version}</VersionId></Object>")
+    pub async fn delete_versions(&mut self, versions: &[Version]) -> Result<(), Failure> {
+        let object = |Version { key, id }: &Version| {
+            format!("<Object><Key>{key}</Key><VersionId>{id}</VersionId></Object>")
         };
-        self.delete_objects(versions.iter().map(object)).await?;
-        Ok(versions.len() as u64)
+        self.delete_objects(versions.iter().map(object)).await
     }
 
     /// PutObject.

@@ -3,7 +3,7 @@
 //! The bucket is one of its own, since versioning cannot be taken back, and is gone afterwards. A server that does
 //! not keep versions says so, and is left out.
 
-use crate::client::{Client, Source, Versioning};
+use crate::client::{Client, Source, Version, Versioning};
 use crate::closed_loop::Bounds;
 use crate::failure::Failure;
 use crate::measurement::{Moves, Unit, Workload};
@@ -40,11 +40,21 @@ pub(super) async fn play(stage: &Stage<'_>) -> Result<(), Failure> {
         return client.remove_bucket().await;
     }
     let keys = stage.profile.versioned_keys;
+    // A run that was interrupted may have left some.
+    clear(&stage, &mut client).await?;
     fill(&stage, keys).await?;
     let measurement = list(&stage, LIST, &[("list-type", "2"), ("max-keys", "1000")], keys).await?;
-    clear(&stage, &mut client, keys * VERSIONS).await?;
+    let kept = clear(&stage, &mut client).await?;
+    client.remove_bucket().await?;
+    if kept != keys * VERSIONS {
+        return Err(wrong(format!("{kept} versions were kept, not {}", keys * VERSIONS)));
+    }
     stage.tell(measurement);
     Ok(())
+}
+
+fn wrong(why: String) -> Failure {
+    Failure::Wrong { request: LIST.name.to_owned(), why }
 }
 
 /// Puts every key once, then every key once more, and so on.
@@ -61,23 +71,23 @@ async fn fill(stage: &Stage<'_>, keys: u64) -> Result<(), Failure> {
     stage.prepare(LIST, bounds, put).await
 }
 
-/// Removes all versions and the bucket. There must have been `versions`, or something else was measured.
-async fn clear(stage: &Stage<'_>, client: &mut Client<'_>, versions: u64) -> Result<(), Failure> {
-    let progress = Progress::new(format!("{} is cleared", stage.target.name), versions);
-    let mut removed = 0;
+/// Removes all versions; how many there were.
+async fn clear(stage: &Stage<'_>, client: &mut Client<'_>) -> Result<u64, Failure> {
+    stage.once(LIST, super::LONG_PATIENCE, clear_pages(client)).await
+}
+
+async fn clear_pages(client: &mut Client<'_>) -> Result<u64, Failure> {
+    let (mut removed, mut last): (u64, Option<Version>) = (0, None);
     loop {
-        let page = client.remove_page_of_versions().await?;
-        if page == 0 {
-            break;
+        let page = client.versions().await?;
+        let Some(first) = page.first() else { return Ok(removed) };
+        if last.as_ref() == Some(first) {
+            return Err(wrong(format!("a version of {} is listed after it was deleted", first.key)));
         }
-        removed += page;
-        progress.add(page);
+        client.delete_versions(&page).await?;
+        removed += page.len() as u64;
+        last = Some(first.clone());
     }
-    if removed != versions {
-        let why = format!("{removed} versions were kept, not {versions}");
-        return Err(Failure::Wrong { request: LIST.name.to_owned(), why });
-    }
-    client.remove_bucket().await
 }
 
 #[cfg(test)]
@@ -102,6 +112,8 @@ mod tests {
         Kept,
         /// It agrees to keep it, and does not.
         Lost,
+        /// It is kept, also when it is deleted.
+        Undeletable,
         Refused,
     }
 
@@ -151,6 +163,9 @@ mod tests {
                 ("POST", None, "delete=") => {
                     let before = self.versions.len();
                     let asked = |key: &str, id: u64| format!("<Key>{key}</Key><VersionId>{id}</VersionId>");
+                    if old == Old::Undeletable {
+                        return respond("200 OK", &"<Deleted>".repeat(before.min(1_000)));
+                    }
                     self.versions.retain(|(key, id)| !body.contains(&asked(key, *id)));
                     return respond("200 OK", &"<Deleted>".repeat(before - self.versions.len()));
                 }
@@ -167,7 +182,10 @@ mod tests {
 
     /// Plays on such a server: how it ended, what was told, and the bucket afterwards.
     fn played(old: Old) -> (Result<(), Failure>, usize, (usize, bool)) {
-        let bucket = Arc::new(Mutex::new(Bucket::default()));
+        // What an interrupted run has left.
+        let versions = BTreeSet::from([("0000003".to_owned(), 0), ("0000099".to_owned(), 0)]);
+        let left = if old == Old::Kept { versions } else { BTreeSet::new() };
+        let bucket = Arc::new(Mutex::new(Bucket { versions: left, ..Bucket::default() }));
         let shared = Arc::clone(&bucket);
         let address = serving(move |line, body| shared.lock().unwrap().answer(old, line, body));
         let args = Args::parse_from(["bench", "--endpoint", &address.to_string()]);
@@ -202,6 +220,14 @@ mod tests {
         assert_eq!(told, 0);
         let why = ended.unwrap_err().to_string();
         assert!(why.contains("12 versions were kept, not 1212"), "{why}");
+    }
+
+    #[test]
+    fn a_server_that_lists_what_was_deleted_is_not_asked_for_ever() {
+        let (ended, told, _) = played(Old::Undeletable);
+        assert_eq!(told, 0);
+        let why = ended.unwrap_err().to_string();
+        assert!(why.contains("is listed after it was deleted"), "{why}");
     }
 
     #[test]
