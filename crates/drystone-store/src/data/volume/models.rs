@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::os::fd::{AsRawFd, RawFd};
 
 use drystone_core::sync::thread;
-use drystone_sim::effort;
+use drystone_sim::{effort, schedules};
 
 use super::*;
 use crate::durable::faults::{Syncs, watch};
@@ -126,13 +126,12 @@ fn nobody_is_answered_by_a_sync_that_ran_beside_one_that_failed() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("volume");
     std::fs::write(&path, [0; 8]).expect("the volume is made");
-    let schedules = effort::of(2_000, 500_000) as usize;
+    let mut tried = 0;
     for loses in [1, 2] {
-        let (one, two) = (path.clone(), path.clone());
-        shuttle::check_random(move || the_lane_syncs_beside(&one, loses), schedules);
-        shuttle::check_pct(move || the_lane_syncs_beside(&two, loses), schedules, 3);
+        let path = path.clone();
+        tried += schedules::drawn(effort::of(2_000, 500_000), move || the_lane_syncs_beside(&path, loses));
     }
-    println!("models: {} schedules of the lane's syncs beside shared ones", 4 * schedules);
+    println!("models: {tried} schedules of the lane's syncs beside shared ones");
 }
 
 #[test]
@@ -140,11 +139,10 @@ fn nobody_is_answered_by_a_sync_that_may_have_missed_his_bytes() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("volume");
     std::fs::write(&path, [0; 8]).expect("the volume is made");
-    let schedules = effort::of(2_000, 500_000) as usize;
+    let mut tried = 0;
     for fails in [None, Some(1), Some(2)] {
-        let (one, two) = (path.clone(), path.clone());
-        shuttle::check_random(move || writers_share_syncs(&one, fails), schedules);
-        shuttle::check_pct(move || writers_share_syncs(&two, fails), schedules, 3);
+        let path = path.clone();
+        tried += schedules::drawn(effort::of(2_000, 500_000), move || writers_share_syncs(&path, fails));
     }
-    println!("models: {} schedules of shared syncs", 6 * schedules);
+    println!("models: {tried} schedules of shared syncs");
 }
