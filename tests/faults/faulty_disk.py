@@ -1,4 +1,4 @@
-"""A disk that fails on purpose: a FUSE file system of one file, which a loop device turns into a block device.
+"""A disk that fails on purpose, or takes its time: a FUSE file system of one file, which a loop device turns into a block device.
 
 The kernel's file system above it meets the error where it would meet that of real hardware: in a write that was
 acknowledged long ago, in a flush, in a read. It speaks the kernel's FUSE protocol itself, so it needs no library.
@@ -34,7 +34,7 @@ WRITES, FLUSHES, READS = "write", "flush", "read"
 
 @dataclass
 class FaultyDisk(Disk):
-    """A disk whose k-th write, flush or read fails, once or from then on."""
+    """A disk whose k-th write, flush or read fails, once or from then on, or whose reads take their time."""
 
     counts: dict = field(default_factory=dict)
     failed: int = 0
@@ -43,7 +43,7 @@ class FaultyDisk(Disk):
         super().__post_init__()
         self.fuse = self.folder / "fuse"
         self.fuse.mkdir(exist_ok=True)
-        self.lock, self.loop = threading.Lock(), None
+        self.lock, self.loop = threading.Condition(), None
         self.work_well()
 
     # What fails
@@ -54,6 +54,8 @@ class FaultyDisk(Disk):
             self.kind_to_fail, self.first, self.last = None, 0, 0
             self.counts, self.failed = {WRITES: 0, FLUSHES: 0, READS: 0}, 0
             self.bytes_max = None
+            self.seconds_a_read, self.stands_still, self.stuck = 0, False, 0
+            self.lock.notify_all()
 
     def fail(self, kind, first, last=None):
         """From now on the calls `first` to `last` (to the end of all, without it) of a kind fail, counted from 1."""
@@ -66,6 +68,22 @@ class FaultyDisk(Disk):
         self.work_well()
         with self.lock:
             self.bytes_max = os.fstat(self.backing).st_blocks * 512 + more
+
+    def read_slowly(self, seconds):
+        """From now on each read takes so long."""
+        with self.lock:
+            self.seconds_a_read = seconds
+
+    def stand_still(self):
+        """From now on no read ends, until the disk is to work well again."""
+        with self.lock:
+            self.stands_still = True
+
+    def _wait(self):
+        with self.lock:
+            self.lock.wait_for(lambda: False, self.seconds_a_read)
+            self.stuck += self.stands_still
+            self.lock.wait_for(lambda: not self.stands_still)
 
     def _is_full(self, offset, size):
         with self.lock:
@@ -176,6 +194,7 @@ class FaultyDisk(Disk):
 
     def _read(self, _, asked):
         _, offset, size = struct.unpack_from("QQI", asked)
+        self._wait()
         return errno.EIO if self._fails(READS) else os.pread(self.backing, size, offset)
 
     def _write(self, _, asked):

@@ -75,6 +75,9 @@ struct Body {
     segments: Vec<Segment>,
 }
 
+/// How to read a slice, the body that it is of, and where it ends in that; or why it cannot be read.
+type Slice = Result<(ObjectReader, Body, u64), Error>;
+
 impl Scrub {
     /// How far it is and what it has found.
     pub fn record(&self) -> &ScrubRecord {
@@ -128,22 +131,10 @@ impl Store {
     /// # Errors
     /// [`Error::Meta`] when the rows cannot be walked; the place stays.
     pub async fn scrub_next(&self, scrub: &mut Scrub) -> Result<Step, Error> {
-        let finding = self.pins.enter();
-        let view = self.meta.snapshot();
-        let Some(row) = next_row(&*view, &scrub.record.position)? else {
+        let Some((row, opened)) = self.open_slice(scrub)? else {
             scrub.record.finished = self.clock.now();
             return Ok(Step::Finished);
         };
-        let opened = body_of(&*view, &row).and_then(|body| {
-            if scrub.record.offset >= body.size {
-                // It has been replaced by a shorter one.
-                scrub.record.offset = 0;
-            }
-            let end = body.size.min(scrub.record.offset + SLICE_BYTES_MAX);
-            let slice = cut(body.segments.iter().copied(), scrub.record.offset..end);
-            Ok((ObjectReader::open(self, &*view, &finding, &slice)?, body, end))
-        });
-        drop((finding, view));
         let read = match opened {
             Ok((reader, body, end)) => read_slice(scrub, &row, reader, &body, end).await,
             Err(error) => Err(error),
@@ -160,6 +151,23 @@ impl Store {
                 Ok(Step::Damaged { what, why: Chain(&error).to_string() })
             }
         }
+    }
+
+    /// Opens the next slice: whose it is, and how to read it. `None` when the pass is at its end.
+    fn open_slice(&self, scrub: &mut Scrub) -> Result<Option<(BodyRow, Slice)>, Error> {
+        let finding = self.pins.enter();
+        let view = self.meta.snapshot();
+        let Some(row) = next_row(&*view, &scrub.record.position)? else { return Ok(None) };
+        let opened = body_of(&*view, &row).and_then(|body| {
+            if scrub.record.offset >= body.size {
+                // It has been replaced by a shorter one.
+                scrub.record.offset = 0;
+            }
+            let end = body.size.min(scrub.record.offset + SLICE_BYTES_MAX);
+            let slice = cut(body.segments.iter().copied(), scrub.record.offset..end);
+            Ok((ObjectReader::open(self, &*view, &finding, &slice)?, body, end))
+        });
+        Ok(Some((row, opened)))
     }
 
     /// Keeps the place, so that a restart goes on there.

@@ -97,6 +97,11 @@ impl Store {
         Ok(())
     }
 
+    /// Whether looking something up may wait for the disk at this time; never waits itself.
+    pub fn waits(&self) -> bool {
+        self.meta.waits()
+    }
+
     /// Whether rows that carry `bytes` may be added: what extents may not take is kept for deletes and
     /// aborts, which must find room for their own rows on a full disk.
     ///

@@ -2,6 +2,7 @@
 
 mod deadline;
 mod work;
+pub mod aside;
 pub mod response_body;
 pub mod listen;
 pub mod request_id;

@@ -14,6 +14,7 @@ use drystone_core::names::{AccountId, BucketName};
 use drystone_core::store::{Chain, Parts, Store};
 use drystone_core::world::{Clock, Entropy};
 use drystone_server::admin::{Admin, Readiness};
+use drystone_server::aside::Aside;
 use drystone_server::audit::AuditLog;
 use drystone_server::listen::{ListenOptions, Listener, TlsFiles};
 use drystone_server::metrics::Metrics;
@@ -23,6 +24,7 @@ use drystone_server::s3::service::{S3, S3Parts};
 use drystone_store::world::{SystemClock, SystemEntropy};
 use drystone_store::{OpenOptions, Opened, descriptors};
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 use zeroize::Zeroizing;
 
 use crate::abort_jobs;
@@ -154,9 +156,14 @@ async fn serve(
     if let Some(made) = root.made {
         greet(&made, &Endpoint { address, scheme, region: settings.region })?;
     }
+    let aside = {
+        let store = Arc::clone(&store);
+        Arc::new(Aside::new(move || store.waits(), Arc::clone(&clock)))
+    };
     let serving = async {
-        let s3 = listener.serve(s3.handler(), until_stop(stopping.clone()));
-        let admin = admin_listener.serve(admin.handler(), until_stop(stopping));
+        let (s3, admin) = (aside.around(s3.handler()), aside.around(admin.handler()));
+        let s3 = listener.serve(s3, until_stop(stopping.clone()));
+        let admin = admin_listener.serve(admin, until_stop(stopping));
         let (drained, _) = tokio::join!(s3, admin);
         drained
     };
@@ -165,26 +172,35 @@ async fn serve(
         tracing::info!(signal, "stopping: finishing the requests in flight");
         drop(asked);
     };
-    let working = async {
-        tokio::join!(
-            housekeeping::give_back(Arc::clone(&store)),
-            housekeeping::run(Arc::clone(&store)),
-            housekeeping::run_lifecycle(Arc::clone(&store), Arc::clone(&clock)),
-            abort_jobs::run(Arc::clone(&store), Arc::clone(&clock)),
-            census::run(Arc::clone(&store), Arc::clone(&clock), metrics),
-            scrub::run(Arc::clone(&store), settings.scrub)
-        );
-    };
+    // A task of its own, so that new clients are not kept waiting by what it looks up.
+    let mut workers = JoinSet::new();
+    workers.spawn(aside.of(Box::pin(work(Arc::clone(&store), clock, metrics, settings.scrub))));
     let drained = tokio::select! {
         (drained, ()) = async { tokio::join!(serving, asking) } => drained,
-        () = working => unreachable!("the workers run for ever"),
+        Some(ended) = workers.join_next() => match ended {
+            Ok(()) => unreachable!("the workers run for ever"),
+            Err(ended) => std::panic::resume_unwind(ended.into_panic()),
+        },
     };
+    workers.shutdown().await;
     // What the last requests freed goes back now; what cannot go is still on the list at the next start.
     if let Err(error) = store.give_back().await {
         tracing::warn!(error = %Chain(&error), "freed bytes could not be given back; the next start does it");
     }
     tracing::info!(finished = drained.finished, cut_off = drained.aborted, "stopped");
     Ok(())
+}
+
+/// What no request asks for, for ever.
+async fn work(store: Arc<Store>, clock: Arc<dyn Clock>, metrics: Arc<Metrics>, pace: Option<scrub::Pace>) {
+    tokio::join!(
+        housekeeping::give_back(Arc::clone(&store)),
+        housekeeping::run(Arc::clone(&store)),
+        housekeeping::run_lifecycle(Arc::clone(&store), Arc::clone(&clock)),
+        abort_jobs::run(Arc::clone(&store), Arc::clone(&clock)),
+        census::run(Arc::clone(&store), clock, metrics),
+        scrub::run(store, pace)
+    );
 }
 
 fn data_dir(place: &DataPlace) -> Option<&Path> {

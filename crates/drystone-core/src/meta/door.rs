@@ -125,6 +125,12 @@ pub trait Meta: Send + Sync + 'static {
     /// A consistent view of everything committed so far.
     fn snapshot(&self) -> Box<dyn View + Send + '_>;
 
+    /// Whether a look-up that is begun now may wait for the disk, as the last ones did: then whoever has other things to
+    /// do hands them on first. Never waits itself.
+    fn waits(&self) -> bool {
+        false
+    }
+
     /// Hands `command` to the lane. Waits while the lane's bounded queue is full. The engine calls
     /// [`Command::settle`] in every case, also on shutdown.
     fn submit(&self, command: Box<dyn Command>) -> BoxFuture<'_, ()>;

@@ -94,9 +94,11 @@ impl fmt::Display for IsoDate {
         let date = Civil::new(self.0);
         let [[y1, y2], [y3, y4], [n1, n2], [d1, d2]] = date.date();
         let [[h1, h2], [m1, m2], [s1, s2]] = date.clock();
-        write(f, &[y1, y2, y3, y4, b'-', n1, n2, b'-', d1, d2, b'T'])?;
-        write(f, &[h1, h2, b':', m1, m2, b':', s1, s2])?;
-        f.write_str(".000Z")
+        let text = [
+            y1, y2, y3, y4, b'-', n1, n2, b'-', d1, d2, b'T', h1, h2, b':', m1, m2, b':', s1, s2, b'.', b'0',
+            b'0', b'0', b'Z',
+        ];
+        write(f, &text)
     }
 }
 

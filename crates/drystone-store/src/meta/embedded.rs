@@ -28,6 +28,7 @@ use crate::meta::flushed;
 use crate::meta::journal::{self, Mended};
 use crate::meta::lane::{self, Lane};
 use crate::meta::often::{Moment, Often};
+use crate::meta::waits::Waits;
 use crate::room::{NoRoom, Room};
 
 /// Memory for blocks of tables that were read, in bytes. A block that is not here comes from the page
@@ -76,6 +77,7 @@ struct Engine {
     /// `None` when it could not be opened again.
     store: RwLock<Option<Store>>,
     often: Often,
+    waits: Waits,
     revivals: AtomicU32,
     // Dropped last: nobody else may open the engine before it is gone, and a write that was given up
     // may still hold it.
@@ -115,8 +117,8 @@ impl Embedded {
         // The first time takes room, which is still there now.
         held.expect_alive().map_err(failed("asking for changes to the file system of", path))?;
         let revivals = AtomicU32::new(0);
-        let often = Often::default();
-        let engine = Arc::new(Engine { path: path.to_owned(), room, store, often, revivals, held });
+        let (often, waits) = (Often::default(), Waits::default());
+        let engine = Arc::new(Engine { path: path.to_owned(), room, store, often, waits, revivals, held });
         let lane = Lane::start(LaneEngine(Arc::clone(&engine)), fatal, Patience::OF_A_DISK)
             .map_err(failed("starting the commit lane for", path))?;
         Ok(Self { lane, engine })
@@ -232,11 +234,12 @@ fn keyspace(memtable: u64) -> KeyspaceCreateOptions {
 }
 
 impl Engine {
-    fn snapshot(&self) -> Box<dyn View + Send + '_> {
+    /// All rows; `waits` learns from how long looking them up takes.
+    fn snapshot<'e>(&'e self, waits: Option<&'e Waits>) -> Box<dyn View + Send + 'e> {
         match &*self.store.read() {
             Some(Store { database, rows }) => {
                 let (snapshot, moment) = self.often.moment(|| database.snapshot());
-                Box::new(Snapshot { snapshot, rows: rows.clone(), often: &self.often, moment })
+                Box::new(Snapshot { snapshot, rows: rows.clone(), often: &self.often, moment, waits })
             }
             None => Box::new(Gone),
         }
@@ -283,7 +286,8 @@ struct LaneEngine(Arc<Engine>);
 
 impl lane::Engine for LaneEngine {
     fn view(&self) -> Box<dyn View + '_> {
-        self.0.snapshot()
+        // The lane has a thread of its own, and nothing that it could hand on.
+        self.0.snapshot(None)
     }
 
     fn admit(&self, bytes: u64) -> Result<(), MetaError> {
@@ -311,7 +315,11 @@ impl lane::Engine for LaneEngine {
 
 impl Meta for Embedded {
     fn snapshot(&self) -> Box<dyn View + Send + '_> {
-        self.engine.snapshot()
+        self.engine.snapshot(Some(&self.engine.waits))
+    }
+
+    fn waits(&self) -> bool {
+        self.engine.waits.expected()
     }
 
     fn submit(&self, command: Box<dyn Command>) -> BoxFuture<'_, ()> {
@@ -342,11 +350,13 @@ struct Snapshot<'e> {
     rows: Keyspace,
     often: &'e Often,
     moment: Moment,
+    waits: Option<&'e Waits>,
 }
 
 impl View for Snapshot<'_> {
     fn get(&self, key: &[u8]) -> Result<Option<Bytes>, MetaError> {
-        let value = self.snapshot.get(&self.rows, key).map_err(engine)?;
+        let get = || self.snapshot.get(&self.rows, key);
+        let value = self.waits.map_or_else(get, |waits| waits.look_up(get)).map_err(engine)?;
         Ok(value.map(Bytes::from))
     }
 
@@ -364,8 +374,26 @@ impl View for Snapshot<'_> {
         }
         let rows = self.snapshot.range::<&[u8], _>(&self.rows, range);
         match order {
-            Order::Ascending => Box::new(rows.map(row)),
-            Order::Descending => Box::new(rows.rev().map(row)),
+            Order::Ascending => Box::new(Rows { rows: rows.map(row), waits: self.waits }),
+            Order::Descending => Box::new(Rows { rows: rows.rev().map(row), waits: self.waits }),
+        }
+    }
+}
+
+/// The rows of a scan. The first is a look-up in each of the engine's sources; the others mostly follow from it.
+struct Rows<'e, I> {
+    rows: I,
+    /// `None` after the first.
+    waits: Option<&'e Waits>,
+}
+
+impl<I: Iterator<Item = Row>> Iterator for Rows<'_, I> {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        match self.waits.take() {
+            Some(waits) => waits.look_up(|| self.rows.next()),
+            None => self.rows.next(),
         }
     }
 }

@@ -5,6 +5,7 @@ mod lane;
 mod flushed;
 mod journal;
 mod often;
+mod waits;
 mod embedded;
 mod inventory;
 
