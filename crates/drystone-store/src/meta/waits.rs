@@ -2,7 +2,7 @@
 //!
 //! A row that is in memory costs a few microseconds, one on the disk a hundred times as much, and who asks for it does
 //! not know which it is. What can be known is how the last look-ups went. So each is timed, and the kernel counts what a
-//! thread reads from disks. To ask it costs as much as a tenth of a look-up, and is done when there is a suspicion:
+//! thread reads from disks. To ask it is a system call, and is done when there is a suspicion:
 //! 1. a look-up was slow, and its thread has read something since it was asked last, whatever that was for;
 //! 2. for a second from then on it is asked before and after each look-up. One that was slow and read something has
 //!    waited for the disk, and those which follow may wait as well.
