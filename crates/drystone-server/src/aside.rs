@@ -163,15 +163,18 @@ mod tests {
         let (aside, waits, _) = aside();
         waits.store(true, Ordering::SeqCst);
         let (send, receive) = sync_channel(1);
-        let (aside, stuck) = (Arc::clone(&aside), Box::pin(poll_fn(move |_| Poll::Ready(receive.recv()))));
+        let (tell, told) = sync_channel(1);
+        // Without an end, a mistake would let it wait for ever.
+        let stuck = Box::pin(poll_fn(move |_| Poll::Ready(receive.recv_timeout(Duration::from_secs(30)))));
         let mut tasks = crate::work::Tasks::default();
         runtime.block_on(async {
-            tasks.spawn(async move { assert_eq!(aside.of(stuck).await, Ok("it goes on")) });
+            tasks.spawn(async move { tell.send(aside.of(stuck).await).unwrap() });
             // It runs on the same thread, after the first has begun to wait for it.
             tasks.spawn(async move { send.send("it goes on").unwrap() });
             tasks.reap().await;
             tasks.reap().await;
         });
+        assert_eq!(told.recv(), Ok(Ok("it goes on")));
     }
 
     #[test]
