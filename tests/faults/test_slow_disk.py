@@ -17,7 +17,7 @@ from faulty_disk import drop_caches
 ROWS, ROW = 3000, {"x-amz-meta-row": "r" * 1900}
 # More than the server has threads.
 READERS = (os.cpu_count() or 1) + 4
-SECONDS_A_READ = 0.02
+SECONDS_A_READ = 0.05
 # A request that needs no disk takes a millisecond.
 PATIENCE_SECONDS = 10
 
@@ -72,17 +72,20 @@ def test_who_needs_no_disk_is_answered_while_it_stands_still(faulty):
         place.read_slowly(SECONDS_A_READ)
         # Neighbours share a block.
         readers = Readers(server, (f"{number:04}" for first in range(7) for number in range(first, ROWS, 7)))
-        within(60, lambda: readers.answered >= 2 * READERS, lambda: f"{readers.answered} answers")
-        assert client.get("bucket", "in-memory").body == b"small"
-        place.stand_still()
-        within(60, lambda: place.stuck > 0, lambda: "nobody reads from the disk")
-        for _ in range(20):
+        try:
+            # The server learns it from the first that are slow; many are read ahead.
+            within(60, lambda: readers.answered >= ROWS // 15, lambda: f"{readers.answered} answers")
             assert client.get("bucket", "in-memory").body == b"small"
-        # New clients come in as well.
-        with connected(server, timeout=PATIENCE_SECONDS) as other:
-            assert other.get("bucket", "in-memory").body == b"small"
-        assert server.health("/health/live") == 200
-        assert place.stuck > 0 and place.stands_still
-        place.work_well()
-        readers.stop()
+            place.stand_still()
+            within(60, lambda: place.stuck > 0, lambda: "nobody reads from the disk")
+            for _ in range(20):
+                assert client.get("bucket", "in-memory").body == b"small"
+            # New clients come in as well.
+            with connected(server, timeout=PATIENCE_SECONDS) as other:
+                assert other.get("bucket", "in-memory").body == b"small"
+            assert server.health("/health/live") == 200
+            assert place.stuck > 0 and place.stands_still
+        finally:
+            place.work_well()
+            readers.stop()
     server.finish()
