@@ -28,16 +28,21 @@ GIB = 1024 * MIB
 LIMIT_BYTES = 256 * MIB
 # What a server keeps that has once been busy: warm caches and the allocator's spare pages.
 MEMORY_KEPT_BYTES = 64 * MIB
-# Where it keeps more, the same is done again, and may not make it hold more than this beside.
+# Where it keeps more, the same is done again, and may not make it hold more than this beside. It takes the allocator up
+# to five times to have all pages that it will ever need; what is lost is lost every time.
 GROWTH_BYTES = 4 * MIB
-SIEGES_MAX = 6
+SIEGES_MAX = 10
 DESCRIPTORS_KEPT = 16
 # Rounds of the healthy client during each siege, at least.
 ROUNDS_MIN = 20
 
 IDLE = 10_000
 FILES = 1_024
-SLOW = 1_000
+READING = 1_000
+WRITING = 2_000
+# Fewer than requests at once, so that none has to make room; bytes of each, one after another.
+PIECEMEAL = 90
+SINGLE_BYTES = 1_000
 ANNOUNCED = 1_000
 STAYING = 2_000
 
@@ -194,24 +199,44 @@ def test_a_thousand_slow_readers(bounded):
     assert signer.request("PUT", "/bucket/large", body=pattern(32 * MIB)).status == 200
 
     def act(connections):
-        for _ in range(SLOW):
+        for _ in range(READING):
             # Nobody reads what they ask for.
             connections.enter_context(signer.open("GET", "/bucket/large"))
 
     besiege(bounded, act)
 
 
-def test_a_thousand_slow_writers(bounded):
+def test_two_thousand_slow_writers(bounded):
+    """Nearly all of them wait for their turn, until they are told to come again."""
     signer, piece = Signer(bounded), pattern(300_000)
 
     def act(connections):
-        for number in range(SLOW):
+        for number in range(WRITING):
             opened = signer.open("PUT", f"/bucket/slow-{number}", headers={"content-length": str(8 * MIB)})
             connection = connections.enter_context(opened)
             # As much as fits, then nothing more for as long as the siege lasts.
             connection.setblocking(False)
             with contextlib.suppress(BlockingIOError, ConnectionError):
                 connection.send(piece)
+
+    besiege(bounded, act)
+
+
+def test_writers_who_send_byte_by_byte(bounded):
+    """A byte costs a byte, not the buffer that it came in."""
+    signer = Signer(bounded)
+
+    def act(connections):
+        opened = [
+            signer.open("PUT", f"/bucket/bytes-{number}", headers={"content-length": str(8 * MIB)}) for number in range(PIECEMEAL)
+        ]
+        slow = [connections.enter_context(connection) for connection in opened]
+        for _ in range(SINGLE_BYTES):
+            for connection in slow:
+                with contextlib.suppress(ConnectionError):
+                    connection.send(b"x")
+            # Once this is answered, the bytes before it are likely to be taken too, each by itself.
+            signer.request("HEAD", "/bucket")
 
     besiege(bounded, act)
 

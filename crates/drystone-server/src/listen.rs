@@ -50,9 +50,10 @@ const BACKLOG: i32 = 1024;
 /// Connections that one listener serves at once unless told otherwise; beyond them the idle ones make
 /// room. Each takes some 7 KiB when it rests: all of them 28 MiB.
 pub const CONNECTIONS_MAX: usize = 4_096;
-/// Requests that one listener answers at once unless told otherwise; further ones wait for their turn.
-/// A body that arrives takes at most two batches of 512 KiB and a buffer of 256 KiB, an answer that
-/// leaves a batch of 256 KiB and such a buffer: 96 of them stay below 128 MiB.
+/// Requests that one listener answers at once unless told otherwise; further ones wait for their turn,
+/// and nothing of their bodies is read. A body that arrives takes two batches of 512 KiB and a buffer of
+/// 256 KiB, or 2 MiB if its client takes pains to cut it badly; an answer that leaves a batch of 256 KiB
+/// and such a buffer: 96 of them stay below 192 MiB.
 pub const REQUESTS_MAX: usize = 96;
 /// How long shutdown waits for requests in flight unless told otherwise.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);

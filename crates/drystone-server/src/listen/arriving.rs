@@ -12,6 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 
+use super::connection::BUFFER_MAX;
 use super::places::Seat;
 
 /// The body of a request, raw from the connection.
@@ -31,6 +32,15 @@ enum Source {
     Memory(Bytes),
     /// Read to its end, broken or given back.
     Over,
+}
+
+/// A piece that keeps no more memory than it has bytes, within a third.
+///
+/// It is a slice of the buffer that was read into, and hyper reads into a new one for as long as the slice lives: from a
+/// client that sends byte by byte, each byte would keep 8 KiB at least. Nothing comes after the `last` piece of a body,
+/// so it keeps one buffer at most.
+fn apart(piece: Bytes, last: bool) -> Bytes {
+    if last || piece.len() >= BUFFER_MAX / 4 * 3 { piece } else { Bytes::copy_from_slice(&piece) }
 }
 
 /// Where an unread body goes when the handler drops it.
@@ -67,16 +77,18 @@ impl Body for Arriving {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let frame = match &mut self.source {
+        let this = &mut *self;
+        let frame = match &mut this.source {
             Source::Connection(body) => {
-                let frame = Pin::new(body).poll_frame(cx);
-                self.asked = true;
-                match (&self.seat, &frame) {
+                let frame = Pin::new(&mut *body).poll_frame(cx);
+                this.asked = true;
+                match (&this.seat, &frame) {
                     (Some(seat), Poll::Pending) => seat.waits(),
                     (Some(seat), Poll::Ready(_)) => seat.moves(),
                     (None, _) => {}
                 }
-                ready!(frame)
+                let last = body.is_end_stream();
+                ready!(frame).map(|frame| frame.map(|frame| frame.map_data(|piece| apart(piece, last))))
             }
             Source::Memory(bytes) => {
                 let bytes = std::mem::take(bytes);

@@ -38,7 +38,7 @@ const HEAD_BYTES_MAX: usize = 24 * 1024;
 /// Headers of a request: user metadata has 2 KiB at most, which is some 80 short ones.
 const HEADERS_MAX: usize = 100;
 /// Buffer of one HTTP/1 connection while a body streams through it; 64 uploads use 16 MiB.
-const BUFFER_MAX: usize = 256 * 1024;
+pub(super) const BUFFER_MAX: usize = 256 * 1024;
 /// Streams of one HTTP/2 connection.
 const STREAMS_MAX: u32 = 128;
 /// Bytes in flight on one HTTP/2 stream, and on all of a connection.
@@ -151,12 +151,17 @@ where
                 Course::Ended((&mut connection).await)
             }
         };
-        if let Course::Ended(result) = course {
-            return report(arrived.peer, result);
+        let http1::Parts { io, read_buf, .. } = connection.into_parts();
+        stream = io.into_inner();
+        match course {
+            Course::Rests => stream.read_again(&read_buf),
+            Course::Ended(Ok(())) => {
+                // Not while it lingers: nobody counts those that do, and this may be a large body's buffer.
+                drop(read_buf);
+                return stream.linger().await;
+            }
+            Course::Ended(Err(failure)) => return report(arrived.peer, Err(failure)),
         }
-        let parts = connection.into_parts();
-        stream = parts.io.into_inner();
-        stream.read_again(&parts.read_buf);
     };
     report(arrived.peer, result);
 }

@@ -1,16 +1,17 @@
 //! One request and its answer, and what becomes of a body that nobody wanted.
 //!
 //! A request first waits for its turn, so that all bodies in flight together have a bound; when that
-//! takes too long, its client is told to come again.
+//! takes too long, its client is told to come again, and nothing is read of its body: reading away needs
+//! a buffer too, and any number may wait.
 //!
 //! A client that is still sending when the answer comes may never read it: it sees a connection
-//! that breaks, and tries again. So before the answer goes out:
+//! that breaks, and tries again. So before the answer of a request that had its turn goes out:
 //! 1. nothing unread: nothing to do;
 //! 2. the client waits for `100 Continue`: answer at once and close, as nobody can know whether what
 //!    comes next is a body or a request (RFC 9110, section 10.1.1);
 //! 3. a little is left: read it away, then answer, and the connection lives on;
 //! 4. much is left: answer at once and close, while [`connection`](super::connection) goes on
-//!    reading for a while so that the answer is not lost;
+//!    reading for a while so that the answer is not lost, as after being told to come again;
 //! 5. the client waits for `100 Continue` of a body that is empty: HTTP lets us leave it out, and hyper
 //!    does. But botocore (AWS CLI, boto3) then reads the next answer of the same connection with the
 //!    status line of this one, and hangs until its time is up. So that connection is closed.
@@ -75,7 +76,7 @@ where
     };
     let left = unread.and_then(|slot| slot.lock().take());
     if let Some(left) = left
-        && settle(left, expects).await == Connection::Closes
+        && (turn.is_none() || settle(left, expects).await == Connection::Closes)
     {
         signs.linger();
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -21,7 +21,7 @@ const LINGER: Patience = Patience { slack_max: Duration::from_secs(5), rate_min:
 /// Bytes that a closing connection reads at most.
 const LINGER_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// A stream whose client must keep reading, that counts bytes, and that closes gently.
+/// A stream whose client must keep reading, and that counts bytes.
 pub(super) struct Guarded<S> {
     stream: S,
     /// Bytes that were read before and are read once more, first.
@@ -31,20 +31,13 @@ pub(super) struct Guarded<S> {
     signs: Arc<Signs>,
     /// How fast the client takes our answers.
     writes: Pace,
-    lingering: Option<Lingering>,
-}
-
-/// Reading on after our own side is closed.
-struct Lingering {
-    pace: Pace,
-    left: u64,
 }
 
 impl<S> Guarded<S> {
     pub(super) fn new(stream: S, arrived: &Arrived, signs: Arc<Signs>) -> Self {
         let (traffic, seat) = (arrived.traffic.clone(), Arc::clone(&arrived.seat));
         let writes = Pace::new(PATIENCE);
-        Self { stream, again: Bytes::new(), traffic, seat, signs, writes, lingering: None }
+        Self { stream, again: Bytes::new(), traffic, seat, signs, writes }
     }
 
     /// Has `bytes` read once more, before all others.
@@ -62,6 +55,39 @@ impl<S> Guarded<S> {
         if self.again.is_empty() {
             poll_fn(|cx| self.stream.poll_readable(cx)).await;
         }
+    }
+
+    /// After our own side is closed, reads away what the client may still be sending.
+    ///
+    /// Closing a socket with unread bytes makes the kernel reset the connection, and the reset
+    /// overtakes the answer on its way to the client.
+    pub(super) async fn linger(mut self)
+    where
+        S: AsyncRead + Unpin,
+    {
+        if !self.signs.lingers() {
+            return;
+        }
+        let (mut pace, mut left) = (Pace::new(LINGER), LINGER_BYTES_MAX);
+        poll_fn(|cx| {
+            let mut space = [0; 16 * 1024];
+            loop {
+                let mut buf = ReadBuf::new(&mut space);
+                match Pin::new(&mut self.stream).poll_read(cx, &mut buf) {
+                    Poll::Pending => return pace.poll_expired(cx),
+                    Poll::Ready(Err(_)) => return Poll::Ready(()),
+                    Poll::Ready(Ok(())) => {
+                        let bytes = buf.filled().len();
+                        pace.progressed(bytes);
+                        left = left.saturating_sub(bytes as u64);
+                        if bytes == 0 || left == 0 {
+                            return Poll::Ready(());
+                        }
+                    }
+                }
+            }
+        })
+        .await;
     }
 
     /// Accounts for a write, or gives up on a client that takes nothing.
@@ -137,39 +163,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
         Poll::Ready(Ok(()))
     }
 
-    /// Closes our side; then, if the client may still be sending, reads that away.
-    ///
-    /// Closing a socket with unread bytes makes the kernel reset the connection, and the reset
-    /// overtakes the answer on its way to the client.
+    /// Closes our side; [`Guarded::linger`] comes then.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let this = &mut *self;
-        if this.lingering.is_none() {
-            ready!(Pin::new(&mut this.stream).poll_shutdown(cx))?;
-            if !this.signs.lingers() {
-                return Poll::Ready(Ok(()));
-            }
-        }
-        let lingering = this
-            .lingering
-            .get_or_insert_with(|| Lingering { pace: Pace::new(LINGER), left: LINGER_BYTES_MAX });
-        let mut space = [0; 16 * 1024];
-        loop {
-            let mut buf = ReadBuf::new(&mut space);
-            match Pin::new(&mut this.stream).poll_read(cx, &mut buf) {
-                Poll::Pending => {
-                    ready!(lingering.pace.poll_expired(cx));
-                    return Poll::Ready(Ok(()));
-                }
-                Poll::Ready(Err(_)) => return Poll::Ready(Ok(())),
-                Poll::Ready(Ok(())) => {
-                    let bytes = buf.filled().len();
-                    lingering.pace.progressed(bytes);
-                    lingering.left = lingering.left.saturating_sub(bytes as u64);
-                    if bytes == 0 || lingering.left == 0 {
-                        return Poll::Ready(Ok(()));
-                    }
-                }
-            }
-        }
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -498,6 +498,29 @@ async fn a_request_whose_client_stands_still_makes_room_for_another() {
     assert_eq!(other.answer().await.1, "GET /2 0");
 }
 
+#[tokio::test(start_paused = true)]
+async fn who_is_told_to_come_again_is_not_read_from() {
+    let mut options = ListenOptions::new(loopback());
+    options.requests_max = 1;
+    let begun = Arc::new(Notify::new());
+    let server = Server::start_with(options, {
+        let begun = Arc::clone(&begun);
+        move |_, _| {
+            begun.notify_one();
+            pending()
+        }
+    });
+    let mut busy = server.connect().await;
+    busy.send("GET /1 HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    begun.notified().await;
+    let mut other = server.connect().await;
+    // So little would be read away after any other refusal, and the connection would live on.
+    other.send("PUT /2 HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc").await;
+    let (head, _) = other.answer().await;
+    assert!(head.starts_with("HTTP/1.1 503") && head.contains("connection: close"), "{head}");
+    assert_eq!(other.rest().await, "");
+}
+
 #[tokio::test]
 async fn shutdown_finishes_requests_in_flight_and_takes_no_more() {
     let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
