@@ -199,11 +199,11 @@ class Signer:
         finally:
             connection.close()
 
-    def open(self, method, path, *, query=(), headers=None, payload=UNSIGNED):
+    def open(self, method, path, *, query=(), headers=None, payload=UNSIGNED, narrow=False):
         """Sends only the head of a request and returns the connection, for bodies that stop half-way."""
         sent, target = self.prepare(method, path, query, headers or {}, payload=payload)
         head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in sent.items()) + "\r\n"
-        connection = self.server.connect()
+        connection = self.server.connect(narrow)
         connection.sendall(head.encode())
         return connection
 

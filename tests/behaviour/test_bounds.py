@@ -39,6 +39,7 @@ ROUNDS_MIN = 20
 IDLE = 10_000
 FILES = 1_024
 READING = 1_000
+TAKING = 2_000
 WRITING = 2_000
 # Fewer than requests at once, so that none has to make room; bytes of each, one after another.
 PIECEMEAL = 90
@@ -202,6 +203,18 @@ def test_a_thousand_slow_readers(bounded):
         for _ in range(READING):
             # Nobody reads what they ask for.
             connections.enter_context(signer.open("GET", "/bucket/large"))
+
+    besiege(bounded, act)
+
+
+def test_two_thousand_who_take_nothing_of_an_answer_that_fits_a_buffer(bounded):
+    """Their kernels take little, so that nearly all of each answer is left to the server."""
+    signer = Signer(bounded)
+    assert signer.request("PUT", "/bucket/fits", body=pattern(256 * 1024)).status == 200
+
+    def act(connections):
+        for _ in range(TAKING):
+            connections.enter_context(signer.open("GET", "/bucket/fits", narrow=True))
 
     besiege(bounded, act)
 

@@ -2,15 +2,15 @@
 
 use std::fmt::Display;
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -21,7 +21,6 @@ use super::exchange::exchange;
 use super::guarded::Guarded;
 use super::places::{Places, Seat};
 use super::rest::{REST_AFTER, Signs, Waiting};
-use super::tls::ALPN_HTTP2;
 use super::{Arriving, Peer, Traffic};
 use crate::deadline::{self, Alarm};
 use crate::response_body::ResponseBody;
@@ -37,15 +36,8 @@ const HEAD_TIME_MAX: Duration = Duration::from_secs(75);
 const HEAD_BYTES_MAX: usize = 24 * 1024;
 /// Headers of a request: user metadata has 2 KiB at most, which is some 80 short ones.
 const HEADERS_MAX: usize = 100;
-/// Buffer of one HTTP/1 connection while a body streams through it; 64 uploads use 16 MiB.
+/// Buffer of one connection while a body streams through it; 64 uploads use 16 MiB.
 pub(super) const BUFFER_MAX: usize = 256 * 1024;
-/// Streams of one HTTP/2 connection.
-const STREAMS_MAX: u32 = 128;
-/// Bytes in flight on one HTTP/2 stream, and on all of a connection.
-const STREAM_WINDOW: u32 = 1024 * 1024;
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
-/// How often an HTTP/2 client that says nothing is asked whether it lives.
-const PING_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A connection's surroundings.
 #[derive(Clone)]
@@ -68,7 +60,7 @@ pub(super) async fn serve_connection<H, F>(
     F: Future<Output = Response<ResponseBody>> + Send + 'static,
 {
     let Some(tls) = tls else {
-        return serve_http1(stream, arrived, handler, closing).await;
+        return serve_http(stream, arrived, handler, closing).await;
     };
     // Apart, so that the many connections without it have no room for it.
     Box::pin(serve_tls(stream, tls, arrived, handler, closing)).await;
@@ -88,17 +80,11 @@ async fn serve_tls<H, F>(
     match deadline::within(HANDSHAKE_TIME_MAX, tls.accept(stream)).await {
         None => debug!(peer = %peer.address, "a TLS handshake took too long"),
         Some(Err(failure)) => debug!(peer = %peer.address, %failure, "a TLS handshake failed"),
-        Some(Ok(stream)) => {
-            if stream.get_ref().1.alpn_protocol() == Some(ALPN_HTTP2) {
-                serve_http2(stream, arrived, handler, closing).await;
-            } else {
-                serve_http1(stream, arrived, handler, closing).await;
-            }
-        }
+        Some(Ok(stream)) => serve_http(stream, arrived, handler, closing).await,
     }
 }
 
-async fn serve_http1<S, H, F>(stream: S, arrived: Arrived, handler: H, mut closing: watch::Receiver<()>)
+async fn serve_http<S, H, F>(stream: S, arrived: Arrived, handler: H, mut closing: watch::Receiver<()>)
 where
     S: AsyncRead + AsyncWrite + Waiting + Unpin + Send + 'static,
     H: Fn(Request<Arriving>, Peer) -> F + Clone + Send + Sync + 'static,
@@ -166,45 +152,12 @@ where
     report(arrived.peer, result);
 }
 
-/// What became of an HTTP/1 connection.
+/// What became of a connection.
 enum Course {
     /// It stands still between two requests.
     Rests,
     /// It was closed, or broke.
     Ended(hyper::Result<()>),
-}
-
-async fn serve_http2<S, H, F>(stream: S, arrived: Arrived, handler: H, mut closing: watch::Receiver<()>)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    H: Fn(Request<Arriving>, Peer) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Response<ResponseBody>> + Send + 'static,
-{
-    let (peer, signs) = (arrived.peer, Arc::new(Signs::default()));
-    let io = TokioIo::new(Guarded::new(stream, &arrived, Arc::clone(&signs)));
-    let service = service_fn(move |request| {
-        let (handler, signs, arrived) = (handler.clone(), Arc::clone(&signs), arrived.clone());
-        async move { exchange(handler, request, &arrived, &signs).await }
-    });
-    let mut connection = pin!(
-        http2::Builder::new(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .keep_alive_interval(PING_INTERVAL)
-            .max_concurrent_streams(STREAMS_MAX)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).expect("24 KiB"))
-            .max_send_buf_size(BUFFER_MAX)
-            .serve_connection(io, service)
-    );
-    let result = tokio::select! {
-        result = &mut connection => result,
-        _ = closing.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    report(peer, result);
 }
 
 /// Clients that go away, and what they send that is no HTTP, are their business.

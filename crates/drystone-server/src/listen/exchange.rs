@@ -32,7 +32,6 @@ use hyper::body::Incoming;
 use super::Peer;
 use super::arriving::{Arriving, GiveBack, Unread};
 use super::connection::Arrived;
-use super::places::Turn;
 use super::rest::{Answered, Signs};
 use crate::deadline;
 use crate::response_body::{BoxError, ResponseBody};
@@ -59,12 +58,10 @@ where
     H: Fn(Request<Arriving>, Peer) -> F,
     F: Future<Output = Response<ResponseBody>>,
 {
-    let answered = Answered::when_dropped(signs);
-    let (version, expects) = (request.version(), expects_continue(&request));
-    // HTTP/2 can end one stream without touching the others.
-    let settles = version < Version::HTTP_2 && !request.body().is_end_stream();
+    let mut answered = Answered::when_dropped(signs);
+    let expects = expects_continue(&request);
     let answered_early = expects == Expects::Continue && request.body().is_end_stream();
-    let unread = settles.then(GiveBack::default);
+    let unread = (!request.body().is_end_stream()).then(GiveBack::default);
     let seat = &arrived.seat;
     let turn = seat.turn(&arrived.places).await;
     let request = request.map(|body| Arriving::new(body, unread.clone(), seat));
@@ -84,13 +81,13 @@ where
     if answered_early {
         response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    Ok(response.map(|body| Answering { body, _turn: turn, _answered: answered }))
+    answered.turn = turn;
+    Ok(response.map(|body| Answering { body, _answered: answered }))
 }
 
-/// An answer's body, which keeps the request's turn until hyper has the whole of it.
+/// An answer's body.
 pub(super) struct Answering {
     body: ResponseBody,
-    _turn: Option<Turn>,
     _answered: Answered,
 }
 

@@ -47,7 +47,7 @@ struct Seats {
 #[derive(Debug)]
 pub(super) struct Seat {
     watch: Stopwatch,
-    /// Requests that are being answered or wait for their turn: more than one on HTTP/2.
+    /// Requests that are being answered or wait for their turn: two when the next is there before an answer has left.
     requests: AtomicUsize,
     /// Since when no request is being answered.
     idle_since_ms: AtomicU64,

@@ -10,22 +10,27 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
+
+use super::places::Turn;
 
 /// How long a connection stands still before it rests. A client that asks again at once finds its buffers as it left
 /// them.
 pub(super) const REST_AFTER: Duration = Duration::from_millis(100);
 
 /// What a connection's stream, its requests and whoever serves it let each other know. All of them run in one task.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Signs {
     /// Whether the client may still be sending when we close.
     lingers: AtomicBool,
     stage: AtomicU8,
+    /// The turn of the last request, while a part of its answer may wait to be sent: that takes memory.
+    turn: Mutex<Option<Turn>>,
 }
 
-/// How far the last request of an HTTP/1 connection has come; each stage is reached only from the one before.
+/// How far the last request of a connection has come; each stage is reached only from the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 enum Stage {
@@ -58,6 +63,7 @@ impl Signs {
     /// Nothing is in front of the stream any more.
     pub(super) fn sent(&self) {
         self.step(Stage::Answered, Stage::Sent);
+        drop(self.turn.lock().take());
     }
 
     /// There is nothing to read.
@@ -78,19 +84,24 @@ impl Signs {
 }
 
 /// Dropped with an answer, when hyper has taken the whole of it.
-pub(super) struct Answered(Arc<Signs>);
+pub(super) struct Answered {
+    signs: Arc<Signs>,
+    /// The request's turn, which ends when the answer has left.
+    pub(super) turn: Option<Turn>,
+}
 
 impl Answered {
     /// Is dropped with the answer to a request that begins now.
     pub(super) fn when_dropped(signs: &Arc<Signs>) -> Self {
         signs.asked();
-        Self(Arc::clone(signs))
+        Self { signs: Arc::clone(signs), turn: None }
     }
 }
 
 impl Drop for Answered {
     fn drop(&mut self) {
-        self.0.stage.store(Stage::Answered as u8, Ordering::Relaxed);
+        *self.signs.turn.lock() = self.turn.take();
+        self.signs.stage.store(Stage::Answered as u8, Ordering::Relaxed);
     }
 }
 

@@ -498,6 +498,32 @@ async fn a_request_whose_client_stands_still_makes_room_for_another() {
     assert_eq!(other.answer().await.1, "GET /2 0");
 }
 
+#[tokio::test]
+async fn a_turn_lasts_until_the_answer_has_left() {
+    // In one piece, which is more than two kernels take.
+    const LARGE: usize = 64 * 1024 * 1024;
+    let mut options = ListenOptions::new(loopback());
+    options.requests_max = 1;
+    let server = Server::start_with(options, |request: Request<Arriving>, _| async move {
+        let size = if request.uri().path() == "/large" { LARGE } else { 1 };
+        Response::new(ResponseBody::from(Bytes::from(vec![b'a'; size])))
+    });
+    let mut still = server.connect().await;
+    still.send("GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    still.more().await;
+    // It takes no more, and so has to make room.
+    let mut other = server.connect().await;
+    other.send("GET /small HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(other.answer().await.1, "a");
+    while still.stream.read_buf(&mut still.received).await.is_ok_and(|bytes| bytes > 0) {}
+    assert!(still.received.len() < LARGE, "it was not asked to leave");
+    // Who takes all of an answer is served again.
+    for _ in 0..2 {
+        other.send("GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await;
+        assert_eq!(other.answer().await.1.len(), LARGE);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_is_told_to_come_again_is_not_read_from() {
     let mut options = ListenOptions::new(loopback());

@@ -11,8 +11,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::TlsFiles;
 
-/// HTTP/2 over ALPN, as its RFC 9113 names it.
-pub(super) const ALPN_HTTP2: &[u8] = b"h2";
+/// HTTP/1.1 in ALPN (RFC 7301, section 6).
 const ALPN_HTTP1: &[u8] = b"http/1.1";
 
 /// Why TLS cannot be offered.
@@ -41,7 +40,7 @@ pub enum TlsError {
     },
 }
 
-/// Reads the files and prepares to accept TLS 1.2 and 1.3, with HTTP/2 and HTTP/1.1.
+/// Reads the files and prepares to accept TLS 1.2 and 1.3, and HTTP/1.1 over it.
 pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
     let unreadable = |path: &Path| {
         let path = path.to_owned();
@@ -60,6 +59,6 @@ pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, TlsError> {
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|source| TlsError::Mismatch { cert: files.cert.clone(), key: files.key.clone(), source })?;
-    config.alpn_protocols = vec![ALPN_HTTP2.to_vec(), ALPN_HTTP1.to_vec()];
+    config.alpn_protocols = vec![ALPN_HTTP1.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -2,7 +2,6 @@
 
 use std::task::{Context, Poll, ready};
 
-use http_body_util::{BodyExt, Empty};
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName};
@@ -112,25 +111,13 @@ async fn a_request_that_comes_with_the_end_of_the_handshake_is_answered() {
 }
 
 #[tokio::test]
-async fn tls_carries_http2() {
+async fn who_would_rather_speak_http2_is_answered_over_http1() {
     let server = tls_server();
     let stream = tls_connect(&server, &[b"h2", b"http/1.1"]).await;
-    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    let io = hyper_util::rt::TokioIo::new(stream);
-    let executor = hyper_util::rt::TokioExecutor::new();
-    let (mut sender, connection) = hyper::client::conn::http2::handshake(executor, io).await.expect("HTTP/2");
-    let mut running = JoinSet::new();
-    running.spawn(connection);
-    for path in ["/a", "/b//c"] {
-        let request =
-            Request::get(format!("https://localhost{path}")).body(Empty::<Bytes>::new()).expect("a request");
-        let response = sender.send_request(request).await.expect("an answer");
-        let body = response.into_body().collect().await.expect("a body").to_bytes();
-        assert_eq!(body, format!("GET https://localhost{path} 0"));
-    }
-    drop(sender);
-    running.join_next().await.expect("one task").expect("no panic").expect("a clean end");
-    assert_eq!(server.stop().await.aborted, 0);
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    let mut client = Client::new(stream);
+    client.send("GET /a HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(client.answer().await.1, "GET /a 0");
 }
 
 #[tokio::test]

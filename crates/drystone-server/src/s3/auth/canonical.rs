@@ -114,7 +114,7 @@ fn push_header(
         push_trimmed(out, value.as_bytes());
     }
     if first && name == HOST.as_str() {
-        // HTTP/2 has the host in the request line.
+        // A target in absolute form names the host (RFC 9112, section 3.2.2).
         let authority = request.uri.authority().map_or("", http::uri::Authority::as_str);
         out.extend_from_slice(authority.as_bytes());
     }

@@ -287,7 +287,7 @@ fn header_values_are_trimmed_and_their_spaces_collapsed() {
 }
 
 #[test]
-fn http2_signs_the_authority_as_host() {
+fn where_only_the_target_names_the_host_it_is_signed_as_one() {
     let mut request = Signing::default().header();
     request.headers.remove("host");
     check(&request, "SignatureDoesNotMatch");

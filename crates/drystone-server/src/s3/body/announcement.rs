@@ -66,9 +66,7 @@ impl BodyRefusal {
     /// [`Self::MissingContentLength`].
     pub fn check_length_given(request: &Parts) -> Result<(), Self> {
         let given = |name| request.headers.contains_key(name);
-        let framed = given(header::CONTENT_LENGTH) || given(header::TRANSFER_ENCODING);
-        // HTTP/2 frames its bodies itself, and need not say a length before.
-        if framed || request.version == http::Version::HTTP_2 {
+        if given(header::CONTENT_LENGTH) || given(header::TRANSFER_ENCODING) {
             Ok(())
         } else {
             Err(Self::MissingContentLength)
@@ -141,6 +139,5 @@ mod tests {
         assert_eq!(check(Request::put("/a")), Err(BodyRefusal::MissingContentLength));
         assert_eq!(check(Request::put("/a").header("content-length", "0")), Ok(()));
         assert_eq!(check(Request::put("/a").header("transfer-encoding", "chunked")), Ok(()));
-        assert_eq!(check(Request::put("/a").version(http::Version::HTTP_2)), Ok(()));
     }
 }
