@@ -13,6 +13,7 @@ import os
 import re
 import resource
 import socket
+import ssl
 import subprocess
 import threading
 from pathlib import Path
@@ -37,6 +38,8 @@ DESCRIPTORS_KEPT = 16
 ROUNDS_MIN = 20
 
 IDLE = 10_000
+ENCRYPTED = 4_000
+TLS_RECORD = 16_384
 FILES = 1_024
 READING = 1_000
 TAKING = 2_000
@@ -73,13 +76,27 @@ def huge_disk(tmp_path):
 @pytest.fixture
 def bounded(servers, request, huge_disk):
     """A server in a memory group, and the proof at the end that it was left alone by the kernel."""
+    with bounded_server(servers, request, huge_disk) as server:
+        yield server
+
+
+@pytest.fixture
+def bounded_tls(servers, request, huge_disk, certificates):
+    """The same, which speaks TLS."""
+    tls = {"authority": certificates.authority, "arguments": certificates.arguments}
+    with bounded_server(servers, request, huge_disk, **tls) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def bounded_server(servers, request, huge_disk, **options):
     needed = IDLE + 1000
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < needed:
         pytest.skip(f"only {hard} open files are allowed here, so bounds are NOT checked: {needed} are needed")
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with memory_group(re.sub(r"\W", "-", request.node.name), LIMIT_BYTES) as group:
-        server = servers(prefix=group.prefix(), data=huge_disk / "data").start()
+        server = servers(prefix=group.prefix(), data=huge_disk / "data", **options).start()
         server.s3().create_bucket(Bucket="bucket")
         yield server
         assert group.kills == 0, "the kernel ended the server"
@@ -193,6 +210,32 @@ def test_idle_connections_leave_the_store_its_files(servers):
 def test_ten_thousand_heads_that_never_end(bounded):
     head = b"GET /bucket/key HTTP/1.1\r\nhost: a\r\nx-amz-meta-a: " + b"a" * 2000
     besiege(bounded, lambda connections: connect_many(bounded, connections, IDLE, head))
+
+
+def test_ten_thousand_handshakes_that_never_end(bounded_tls):
+    """A greeting as long as TLS allows (RFC 8446, section 4), but for its last bytes."""
+    greeting = b"\x01\x00\xff\xf0\x03\x03" + b"a" * 65_000
+    records = [greeting[at : at + TLS_RECORD] for at in range(0, len(greeting), TLS_RECORD)]
+    first = b"".join(b"\x16\x03\x01" + len(record).to_bytes(2) + record for record in records)
+    besiege(bounded_tls, lambda connections: connect_many(bounded_tls, connections, IDLE, first))
+
+
+def test_four_thousand_heads_that_never_end_over_tls(bounded_tls):
+    """Each with a record behind it that does not end either."""
+    context = ssl.create_default_context(cafile=str(bounded_tls.authority))
+    head = b"GET /bucket/key HTTP/1.1\r\nhost: a\r\nx-amz-meta-a: " + b"a" * 22_000
+
+    def act(connections):
+        for _ in range(ENCRYPTED):
+            connection = connections.enter_context(bounded_tls.connect())
+            with contextlib.suppress(OSError):
+                encrypted = connections.enter_context(context.wrap_socket(connection, server_hostname="127.0.0.1"))
+                encrypted.sendall(head)
+                # Past what encrypts.
+                raw = connections.enter_context(socket.socket(fileno=os.dup(encrypted.fileno())))
+                raw.sendall(b"\x17\x03\x03" + TLS_RECORD.to_bytes(2) + b"a" * (TLS_RECORD - 1))
+
+    besiege(bounded_tls, act)
 
 
 def test_a_thousand_slow_readers(bounded):

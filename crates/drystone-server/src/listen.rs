@@ -50,6 +50,9 @@ const BACKLOG: i32 = 1024;
 /// Connections that one listener serves at once unless told otherwise; beyond them the idle ones make
 /// room. Each takes some 7 KiB when it rests: all of them 28 MiB.
 pub const CONNECTIONS_MAX: usize = 4_096;
+/// Connections over TLS at most, each of which takes some 20 KiB when it is idle. One whose handshake or
+/// head does not end may take 110 KiB: rustls waits for 64 KiB of a greeting, and for the end of a record.
+const TLS_CONNECTIONS_MAX: usize = 1_536;
 /// Requests that one listener answers at once unless told otherwise; further ones wait for their turn,
 /// and nothing of their bodies is read. A body that arrives takes two batches of 512 KiB and a buffer of
 /// 256 KiB, or 2 MiB if its client takes pains to cut it badly; an answer that leaves a batch of 256 KiB
@@ -67,7 +70,8 @@ pub struct ListenOptions {
     pub address: SocketAddr,
     /// Certificate and key, for TLS.
     pub tls: Option<TlsFiles>,
-    /// Connections served at once; for a further one the one that is idle longest makes room.
+    /// Connections served at once, or 1,536 over TLS if that is less; for a further one the one that is idle
+    /// longest makes room.
     pub connections_max: usize,
     /// Requests answered at once; for a further one a client that stands still makes room.
     pub requests_max: usize,
@@ -208,7 +212,8 @@ impl Listener {
         F: Future<Output = Response<ResponseBody>> + Send + 'static,
     {
         let Self { socket, tls, options, .. } = self;
-        let places = Places::new(options.connections_max, options.requests_max);
+        let kind_max = if tls.is_some() { TLS_CONNECTIONS_MAX } else { usize::MAX };
+        let places = Places::new(options.connections_max.min(kind_max), options.requests_max);
         let (closing, _) = watch::channel(());
         let mut tasks = Tasks::default();
         let mut shutdown = pin!(shutdown);
