@@ -51,12 +51,13 @@ const BACKLOG: i32 = 1024;
 /// room. Each takes some 7 KiB when it rests: all of them 28 MiB.
 pub const CONNECTIONS_MAX: usize = 4_096;
 /// Connections over TLS at most, each of which takes some 20 KiB when it is idle. One whose handshake or
-/// head does not end may take 110 KiB: rustls waits for 64 KiB of a greeting, and for the end of a record.
+/// head does not end may take 110 KiB: rustls waits for 64 KiB of a greeting, and for the end of a record;
+/// and it holds up to 64 KiB of an answer that its client does not take.
 const TLS_CONNECTIONS_MAX: usize = 1_536;
 /// Requests that one listener answers at once unless told otherwise; further ones wait for their turn,
 /// and nothing of their bodies is read. A body that arrives takes two batches of 512 KiB and a buffer of
 /// 256 KiB, or 2 MiB if its client takes pains to cut it badly; an answer that leaves a batch of 256 KiB
-/// and such a buffer: 96 of them stay below 192 MiB.
+/// and such a buffer: 96 of them take 192 MiB at most.
 pub const REQUESTS_MAX: usize = 96;
 /// How long shutdown waits for requests in flight unless told otherwise.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(30);

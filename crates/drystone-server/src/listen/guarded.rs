@@ -101,14 +101,25 @@ impl<S> Guarded<S> {
             Poll::Ready(Err(_)) => {}
             Poll::Pending => {
                 self.seat.waits();
-                ready!(self.writes.poll_expired(cx));
-                return Poll::Ready(Err(io::Error::new(
-                    io::ErrorKind::TimedOut,
-                    "the client takes no bytes",
-                )));
+                return self.poll_given_up(cx).map(Err);
             }
         }
         result
+    }
+
+    /// What TLS holds leaves, or is given up on. Nobody else waits for that: it is 64 KiB at most, and no turn's.
+    fn left(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        match result {
+            Poll::Ready(Ok(())) => self.writes.progressed(0),
+            Poll::Ready(Err(_)) => {}
+            Poll::Pending => return self.poll_given_up(cx).map(Err),
+        }
+        result
+    }
+
+    fn poll_given_up(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        ready!(self.writes.poll_expired(cx));
+        Poll::Ready(io::Error::new(io::ErrorKind::TimedOut, "the client takes no bytes"))
     }
 }
 
@@ -158,13 +169,79 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Guarded<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.signs.handed_on();
+        let result = Pin::new(&mut self.stream).poll_flush(cx);
+        ready!(self.left(cx, result))?;
         self.signs.sent();
         Poll::Ready(Ok(()))
     }
 
     /// Closes our side; [`Guarded::linger`] comes then.
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let result = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.left(cx, result)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::super::places::Places;
+    use super::super::rest::Answered;
+    use super::super::{Peer, Transport};
+    use super::*;
+
+    /// Takes everything, as TLS does, and lets none of it go.
+    struct Keeps;
+
+    impl AsyncWrite for Keeps {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(buf.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncRead for Keeps {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_tls_holds_keeps_no_turn_and_is_given_up_on_in_the_end() {
+        let places = Places::new(2, 1);
+        let (place, other) = (places.take().await, places.take().await);
+        let peer =
+            Peer { address: std::net::SocketAddr::from(([127, 0, 0, 1], 1)), transport: Transport::Tls };
+        let (traffic, seat) = (Traffic::default(), Arc::clone(&place.seat));
+        let arrived = Arrived { peer, traffic, places: Arc::clone(&places), seat };
+        let signs = Arc::new(Signs::default());
+        let mut stream = Guarded::new(Keeps, &arrived, Arc::clone(&signs));
+        let mut answered = Answered::when_dropped(&signs);
+        answered.turn = place.seat.turn(&places).await;
+        drop(answered);
+        stream.write_all(b"the last of an answer").await.expect("it takes everything");
+        let began = tokio::time::Instant::now();
+        let flushed = async {
+            let failure = stream.flush().await.expect_err("nothing leaves");
+            assert_eq!(failure.kind(), io::ErrorKind::TimedOut);
+            assert_eq!(began.elapsed().as_secs(), PATIENCE.slack_max.as_secs());
+        };
+        let next = async {
+            assert!(other.seat.turn(&places).await.is_some(), "the turn is kept");
+            assert!(began.elapsed().is_zero(), "the turn was waited for");
+        };
+        tokio::join!(flushed, next);
+        signs.nothing_came();
+        assert!(!signs.still(), "a part of the answer has not left");
+        assert_eq!(stream.shutdown().await.expect_err("nothing leaves").kind(), io::ErrorKind::TimedOut);
     }
 }

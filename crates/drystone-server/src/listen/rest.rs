@@ -26,7 +26,7 @@ pub(super) struct Signs {
     /// Whether the client may still be sending when we close.
     lingers: AtomicBool,
     stage: AtomicU8,
-    /// The turn of the last request, while a part of its answer may wait to be sent: that takes memory.
+    /// The turn of the last request, while hyper may hold a part of its answer.
     turn: Mutex<Option<Turn>>,
 }
 
@@ -60,10 +60,14 @@ impl Signs {
         self.stage.store(Stage::Asked as u8, Ordering::Relaxed);
     }
 
-    /// Nothing is in front of the stream any more.
+    /// hyper has nothing in front of the stream any more.
+    pub(super) fn handed_on(&self) {
+        drop(self.turn.lock().take());
+    }
+
+    /// Nor has the stream.
     pub(super) fn sent(&self) {
         self.step(Stage::Answered, Stage::Sent);
-        drop(self.turn.lock().take());
     }
 
     /// There is nothing to read.
@@ -86,7 +90,7 @@ impl Signs {
 /// Dropped with an answer, when hyper has taken the whole of it.
 pub(super) struct Answered {
     signs: Arc<Signs>,
-    /// The request's turn, which ends when the answer has left.
+    /// The request's turn, which ends when the answer has left hyper.
     pub(super) turn: Option<Turn>,
 }
 
